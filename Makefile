@@ -1,0 +1,68 @@
+# Each target works on a fresh clone: what it needs of .venv is created first. No make at hand? CONTRIBUTING.md
+# has the same steps as plain commands.
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALL := $(PY) -m pip install --disable-pip-version-check --constraint constraints.txt
+BOOK := _build/html/index.html
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book serve test test-book notebooks experiments lint bench train clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.book $(VENV)/.package ## create .venv with everything: book, package (editable), test tools
+
+book: $(VENV)/.book ## build the HTML book, warnings as errors (no torch needed)
+	$(VENV)/bin/jupyter-book build . -W --keep-going -n
+	@echo "Open $(CURDIR)/$(BOOK)"
+
+serve: book ## build, then serve the book on http://127.0.0.1:8000 (PORT=... for another port)
+	@echo "http://127.0.0.1:$(PORT)/ (Ctrl-C stops it)"
+	@$(PY) -m http.server --directory _build/html --bind 127.0.0.1 $(PORT)
+
+test: $(VENV)/.package ## unit tests and every notebook, outputs compared
+	$(PY) -m pytest --nbval
+
+test-book: book $(VENV)/.package ## build, then test the built pages in headless Chromium
+	@$(PY) tests/book/browser.py
+	$(PY) -m pytest tests/book
+
+notebooks: $(VENV)/.package ## execute the notebooks whose source or cards changed
+	$(PY) notebooks/build.py
+
+experiments: $(VENV)/.package ## write results/: the long runs behind tables and figures
+	@set -e; for script in $(sort $(wildcard experiments/*.py)); do echo "== $$script"; $(PY) -u $$script; done
+
+lint: $(VENV)/.package ## ruff: rules and format
+	$(PY) -m ruff check $(LINTED)
+	$(PY) -m ruff format --check $(LINTED)
+
+bench: $(VENV)/.package ## measure speed and scale beside peers (minutes; never part of the tests)
+	@set -e; for script in $(sort $(wildcard benchmarks/*.py)); do echo "== $$script"; $(PY) -u $$script; done
+
+train: $(VENV)/.package ## work through training-queue.txt; a run that was cut off goes on where it stopped
+	@set -e; grep -v -e '^#' -e '^[[:space:]]*$$' training-queue.txt | while read -r line; do \
+		echo "== imtrans train $$line --resume"; nice -n 19 $(VENV)/bin/imtrans train $$line --resume </dev/null; done
+
+clean: ## remove what a build wrote (.venv stays)
+	rm -rf _build
+
+LINTED := $(wildcard src tests notebooks/source notebooks/*.py book/ext benchmarks experiments)
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+# Stamps: an environment is completed again when a list it was made from changes.
+$(VENV)/.book: book/requirements.txt constraints.txt | $(PY)
+	$(INSTALL) --requirement book/requirements.txt
+	@touch $@
+
+$(VENV)/.package: pyproject.toml constraints.txt | $(PY)
+	$(INSTALL) --editable '.[test,dev]'
+	@touch $@

@@ -1,0 +1,71 @@
+"""How fast, as ratios within one run: each network beside SRCNN 9-5-5, and `imresize` beside its peers.
+
+    python benchmarks/speed.py            # 256×256 luma enlarged ×3, best of five rounds, the candidates in turn
+
+A ratio of 2 takes half the time. Nothing here is a test, and no seconds are printed: they belong to one machine.
+"""
+
+import time
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from imtrans.models.edsr import EDSR
+from imtrans.models.espcn import ESPCN
+from imtrans.models.srcnn import SRCNN
+from imtrans.models.vdsr import VDSR
+from imtrans.resize import imresize
+
+
+def seconds(candidates: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
+    """The best time of each candidate; they take turns, so that a busy moment hits all of them."""
+    best = dict.fromkeys(candidates, float("inf"))
+    for _ in range(rounds):
+        for name, run in candidates.items():
+            start = time.perf_counter()
+            run()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def table(title: str, best: dict[str, float], reference: str) -> None:
+    """Print the ratios to one of the candidates."""
+    print(f"\n{title}")
+    for name, value in best.items():
+        print(f"  {name:42s} {best[reference] / value:8.2f}")
+
+
+def main() -> None:
+    """Both tables."""
+    torch.manual_seed(0)
+    low, high = torch.rand(1, 1, 256, 256), torch.rand(1, 1, 768, 768)
+    rgb = torch.rand(1, 3, 256, 256)
+    networks = {
+        "SRCNN 9-5-5": (SRCNN(f2=5), high),
+        "SRCNN 9-1-5": (SRCNN(), high),
+        "VDSR": (VDSR(), high),
+        "ESPCN ×3": (ESPCN(3), low),
+        "EDSR baseline ×3": (EDSR.baseline(3), rgb),
+    }
+    with torch.inference_mode():
+        best = seconds({name: lambda m=m.eval(), x=x: m(x) for name, (m, x) in networks.items()})
+    table("networks, 256×256 → 768×768, speed over SRCNN 9-5-5", best, "SRCNN 9-5-5")
+
+    levels = (torch.rand(1, 3, 768, 768) * 255).to(torch.uint8)
+    floats = levels.float() / 255
+    image = Image.fromarray(np.ascontiguousarray(levels[0].permute(1, 2, 0).numpy()))
+    resizes = {
+        "imtrans imresize, float": lambda: imresize(floats, Fraction(1, 3)),
+        "imtrans imresize, uint8 (MATLAB's bits)": lambda: imresize(levels, Fraction(1, 3)),
+        "torch interpolate, antialiased": lambda: F.interpolate(floats, (256, 256), mode="bicubic", antialias=True),
+        "Pillow BICUBIC": lambda: image.resize((256, 256), Image.Resampling.BICUBIC),
+    }
+    table("768×768 → 256×256 in RGB, speed over imtrans on floats", seconds(resizes), "imtrans imresize, float")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""Reference implementations of thirteen papers on image transformation, and the course that uses them.
+
+Rooms, from the ground floor up: ``images`` ``color`` ``resize`` ``assets`` · ``degrade`` ``models`` · ``losses``
+``metrics`` ``data`` · ``training`` · ``recipes`` ``zoo`` · ``restore`` · ``evaluation`` ``published`` ``figures``
+``widgets`` · ``cli``. A room imports only from floors below it.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("imtrans")
+except PackageNotFoundError:  # the sources on PYTHONPATH, nothing installed
+    __version__ = "0+source"

@@ -1,0 +1,111 @@
+"""Training pairs: (observed, clean) patches, cut out of pictures in memory.
+
+Sample ``i`` of a data set is a function of (seed, i) and of nothing else: any number of workers or processes, and a
+training that goes on after a kill, sees the same patches. There are no epochs: the samples never end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imtrans.degrade import bicubic_down, bicubic_down_up
+from imtrans.images import modcrop
+
+
+def dihedral(patch: np.ndarray, which: int) -> np.ndarray:
+    """One of the eight flips and rotations of (C, H, W); ``which`` = 0 … 7, 0 changes nothing."""
+    patch = patch[:, :, ::-1] if which & 1 else patch
+    patch = patch[:, ::-1, :] if which & 2 else patch
+    return patch.transpose(0, 2, 1) if which & 4 else patch
+
+
+def _cut(array: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
+    return array[:, top : top + size, left : left + size]
+
+
+def _array(picture: Tensor) -> np.ndarray:
+    """(1, C, H, W) -> (C, H, W), contiguous."""
+    return np.ascontiguousarray(picture[0].numpy())
+
+
+@dataclass(frozen=True)
+class SuperResolutionPairs:
+    """Patches of low and high resolution, the low one by MATLAB's bicubic of the whole picture.
+
+    Whole pictures are degraded, then cut: a patch degraded on its own would teach the border of the resize.
+
+    Args:
+        pictures: (1, C, H, W) in [0, 1], at least ``size`` on each side.
+        scales: One is drawn a sample.
+        size: Side of the observed patch: of the enlargement, or of the low resolution with ``upsamples``.
+        upsamples: The network enlarges: observed patches are low resolution, clean ones scale · size.
+        margin: Pixels cut off each side of the clean patch, what valid convolutions take.
+        seed: Of the samples.
+    """
+
+    pictures: Sequence[Tensor]
+    scales: tuple[int, ...]
+    size: int
+    upsamples: bool = False
+    margin: int = 0
+    seed: int = 0
+    _pairs: dict = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for scale in self.scales:
+            smallest = self.size * scale if self.upsamples else self.size
+            fit = [p for p in self.pictures if min(modcrop(p, scale).shape[-2:]) >= smallest]
+            if not fit:
+                raise ValueError(f"no training picture has {smallest} pixels on each side")
+            degrade = bicubic_down if self.upsamples else bicubic_down_up
+            cropped = [modcrop(p, scale) for p in fit]
+            self._pairs[scale] = [(_array(degrade(p, scale)), _array(p)) for p in cropped]
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index])
+        scale = self.scales[random.integers(len(self.scales))]
+        observed, clean = self._pairs[scale][random.integers(len(self._pairs[scale]))]
+        top = int(random.integers(observed.shape[1] - self.size + 1))
+        left = int(random.integers(observed.shape[2] - self.size + 1))
+        which = int(random.integers(8))
+        zoom = scale if self.upsamples else 1
+        x = dihedral(_cut(observed, top, left, self.size), which)
+        y = _cut(clean, top * zoom + self.margin, left * zoom + self.margin, self.size * zoom - 2 * self.margin)
+        return torch.from_numpy(x.copy()), torch.from_numpy(dihedral(y, which).copy())
+
+
+@dataclass(frozen=True)
+class NoisePairs:
+    """Patches with fresh white Gaussian noise, which is not clipped.
+
+    Args:
+        pictures: (1, C, H, W) in [0, 1], at least ``size`` on each side.
+        size: Side of a patch.
+        sigma: (lowest, highest) noise level in 8-bit levels; one is drawn a patch.
+        seed: Of the samples.
+    """
+
+    pictures: Sequence[Tensor]
+    size: int
+    sigma: tuple[float, float]
+    seed: int = 0
+    _arrays: list = field(init=False, repr=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._arrays.extend(_array(p) for p in self.pictures if min(p.shape[-2:]) >= self.size)
+        if not self._arrays:
+            raise ValueError(f"no training picture has {self.size} pixels on each side")
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index])
+        clean = self._arrays[random.integers(len(self._arrays))]
+        top = int(random.integers(clean.shape[1] - self.size + 1))
+        left = int(random.integers(clean.shape[2] - self.size + 1))
+        patch = dihedral(_cut(clean, top, left, self.size), int(random.integers(8))).copy()
+        sigma = random.uniform(*self.sigma)
+        noise = random.standard_normal(patch.shape, dtype=np.float32) * np.float32(sigma / 255)
+        return torch.from_numpy(patch + noise), torch.from_numpy(patch)
+

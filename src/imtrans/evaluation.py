@@ -1,0 +1,321 @@
+"""Pictures through a network, and a score by the papers' protocols. Every score names its protocol.
+
+==========  =================================================  =====================================  ====================
+protocol    low resolution made from                           luma that is compared                  used by
+==========  =================================================  =====================================  ====================
+y8          8-bit Y; down and up unrounded                     the answer, rounded                    SRCNN, VDSR, bicubic
+rgb-y       8-bit RGB, 8-bit result                            of the 8-bit RGB answer, unrounded     RDN, RCAN
+rgb-y8      8-bit RGB, 8-bit result                            of the 8-bit RGB answer, rounded       EDSR
+y-double    RGB, unrounded                                     unrounded                              DnCNN-3
+==========  =================================================  =====================================  ====================
+
+They lie up to 0.09 dB apart on the same pictures. A picture with one channel is its own luma. Denoising has ``gray`` (one
+channel) and ``rgb``: noise in 8-bit levels, not clipped; the answer clipped and rounded; no border.
+"""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from imtrans import images, metrics, restore
+from imtrans.data import benchmarks, photos
+from imtrans.degrade import bicubic_down, gaussian_noise
+from imtrans.images import modcrop, to_float, to_uint8
+from imtrans.resize import imresize
+
+NamedPicture = tuple[str, Tensor]
+
+SUPER_RESOLUTION = ("y8", "rgb-y", "rgb-y8", "y-double")
+DENOISING = ("gray", "rgb")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The score of one picture: PSNR in dB, infinite for equal pictures, and SSIM."""
+
+    name: str
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The score of a network on a set of pictures.
+
+    Attributes:
+        model: Its name.
+        protocol: The ruler.
+        rows: A row a picture, sorted by name.
+        border: Pixels left out at each side.
+        scale: Of super-resolution, else None.
+        sigma: Noise level in 8-bit levels, else None.
+    """
+
+    model: str
+    protocol: str
+    rows: tuple[Row, ...]
+    border: int
+    scale: int | None = None
+    sigma: float | None = None
+
+    @property
+    def psnr(self) -> float:
+        """The mean of the pictures' PSNR: a mean of decibels, as in the papers."""
+        return fmean(row.psnr for row in self.rows)
+
+    @property
+    def ssim(self) -> float:
+        """The mean of the pictures' SSIM."""
+        return fmean(row.ssim for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON, which has no infinity: the PSNR of equal pictures is None."""
+        return {
+            "model": self.model,
+            "psnr": finite(self.psnr),
+            "ssim": self.ssim,
+            "protocol": self.protocol,
+            "scale": self.scale,
+            "sigma": self.sigma,
+            "border": self.border,
+            "images": [{"name": row.name, "psnr": finite(row.psnr), "ssim": row.ssim} for row in self.rows],
+        }
+
+    def table(self) -> str:
+        """A line a picture, the mean last, the ruler on top."""
+        task = f"×{self.scale}" if self.scale else f"σ = {self.sigma:g}"
+        width = max(len(row.name) for row in (*self.rows, Row("mean", 0, 0)))
+        lines = [f"{self.model}, {task}, protocol {self.protocol}, border {self.border}"]
+        lines.append(f"{'':{width}}  {'PSNR/dB':>8}  {'SSIM':>6}")
+        for row in (*self.rows, Row("mean", self.psnr, self.ssim)):
+            lines.append(f"{row.name:{width}}  {row.psnr:8.2f}  {row.ssim:6.4f}")
+        return "\n".join(lines)
+
+
+def finite(value: float) -> float | None:
+    """``value``, or None where it is infinite."""
+    return value if math.isfinite(value) else None
+
+
+def default_protocol(model: nn.Module) -> str:
+    """y8 for networks of luma and rgb-y for those of RGB; gray and rgb for denoisers."""
+    if model.scales:
+        return "y8" if model.channels == 1 else "rgb-y"
+    return "gray" if model.channels == 1 else "rgb"
+
+
+def evaluate(
+    model: nn.Module | Literal["bicubic"],
+    pictures: Sequence[NamedPicture],
+    *,
+    scale: int | None = None,
+    sigma: float | None = None,
+    protocol: str | None = None,
+    border: int | None = None,
+    name: str | None = None,
+    seed: int = 0,
+    tile: int | None = None,
+    self_ensemble: bool = False,
+    save: str | os.PathLike | None = None,
+    progress: bool = False,
+) -> Evaluation:
+    """Degrade clean pictures, let the network restore them, compare. Always in fp32.
+
+    Args:
+        model: A network, or ``"bicubic"``.
+        pictures: (name, picture) with pictures (1, C, H, W) in [0, 1], C = 1 or 3.
+        scale: Of super-resolution. May be left out where the network has just one.
+        sigma: Noise level in 8-bit levels, for denoisers. May be left out where the network was trained for one, its
+            attribute ``sigma``.
+        protocol: A ruler of the table above; None takes `default_protocol`.
+        border: Pixels left out at each side; None takes the scale, or 0 for denoising.
+        name: Of the network, for the table; None takes that of its class.
+        seed: Of the noise; picture ``i`` by name has seed + i.
+        tile: As for `restore.super_resolve`.
+        self_ensemble: As for `restore.super_resolve`.
+        save: A folder, made if it is missing, for the restored pictures: ``<picture>_<name>.png``, luma under y8.
+        progress: Show a bar.
+
+    Raises:
+        ValueError: On an unknown protocol or one that does not suit the network, a scale or noise level that is missing
+            or wrong, no pictures, or a picture that is too small.
+    """
+    if model == "bicubic":
+        model, name = restore.Bicubic(), name or "bicubic"
+    name = name or type(model).__name__
+    if not pictures:
+        raise ValueError("no pictures to evaluate on")
+    if model.scales:
+        scale, sigma = _one_scale(model, scale, sigma), None
+    else:
+        scale, sigma = None, _one_sigma(model, scale, sigma)
+    protocol = _check_protocol(model, protocol or default_protocol(model))
+    border = (scale or 0) if border is None else border
+
+    def restored(truth: Tensor, seed: int) -> Tensor:
+        if not scale:
+            return restore.denoise(model, gaussian_noise(truth, sigma, seed), tile=tile)
+        low_res = _low_res(truth, scale, protocol)
+        if isinstance(model, restore.Bicubic) and protocol.startswith("rgb"):
+            return to_float(imresize(to_uint8(low_res), scale))  # as MATLAB does: rounded after each of two passes
+        return restore.super_resolve(model, low_res, scale, tile=tile, self_ensemble=self_ensemble)
+
+    rows = []
+    with _fp32(model):
+        for index, (stem, picture) in enumerate(_bar(sorted(pictures, key=lambda pair: pair[0]), name, progress)):
+            if protocol == "gray" and picture.shape[1] != 1:
+                raise ValueError(f"{stem}: protocol gray wants pictures of one channel; rgb is for colour pictures")
+            try:
+                truth = modcrop(picture, scale) if scale else to_float(to_uint8(picture))
+                answer = restored(truth, seed + index)
+                rows.append(score(stem, answer, truth, protocol=protocol, border=border))
+            except ValueError as error:
+                raise ValueError(f"{stem}: {error}") from None
+            if save is not None:
+                Path(save).mkdir(parents=True, exist_ok=True)
+                images.write(Path(save) / f"{stem}_{name}.png", to_float(to_uint8(answer)))
+    return Evaluation(name, protocol, tuple(rows), border, scale, sigma)
+
+
+def _one_scale(model: nn.Module, scale: int | None, sigma: float | None) -> int:
+    if sigma is not None:
+        raise ValueError("a noise level is for denoisers; this network is for super-resolution")
+    if scale is None and len(model.scales) > 1:
+        raise ValueError(f"which scale? one of {', '.join(map(str, model.scales))}")
+    return model.scales[0] if scale is None else scale
+
+
+def _one_sigma(model: nn.Module, scale: int | None, sigma: float | None) -> float:
+    if scale is not None:
+        raise ValueError("a scale is for super-resolution; this network is a denoiser")
+    sigma = getattr(model, "sigma", None) if sigma is None else sigma
+    if sigma is None:
+        raise ValueError("which noise level? sigma in 8-bit levels, 25 for instance")
+    if not 0 < sigma < math.inf:
+        raise ValueError(f"the noise level must be above 0, got {sigma:g}")
+    return sigma
+
+
+def _check_protocol(model: nn.Module, protocol: str) -> str:
+    known = SUPER_RESOLUTION if model.scales else DENOISING
+    if protocol not in known:
+        raise ValueError(f"no protocol {protocol!r} for this network: one of {', '.join(known)}")
+    if protocol == "y8" and model.channels == 3:
+        raise ValueError("protocol y8 shows luma alone, and this network wants RGB: rgb-y or rgb-y8")
+    return protocol
+
+
+def _low_res(picture: Tensor, scale: int, protocol: str) -> Tensor:
+    """What a network of super-resolution gets of a clean picture with sides that are multiples of the scale."""
+    if protocol == "y8":
+        return bicubic_down(compared(picture, protocol), scale)
+    if protocol == "y-double":
+        return bicubic_down(picture, scale)
+    return to_float(bicubic_down(to_uint8(picture), scale))
+
+
+def compared(picture: Tensor, protocol: str) -> Tensor:
+    """What of a picture a protocol compares: luma (N, 1, H, W), or all channels for denoising."""
+    if protocol == "y-double":
+        return metrics.luma(picture, rounded=False).clamp(0, 1)
+    rounded = to_float(to_uint8(picture))
+    if protocol in DENOISING:
+        return rounded
+    return metrics.luma(rounded, rounded=protocol != "rgb-y")
+
+
+def score(name: str, answer: Tensor, truth: Tensor, *, protocol: str, border: int) -> Row:
+    """PSNR and SSIM of one picture (1, C, H, W) against the truth; a picture of one channel is its own luma.
+
+    Raises:
+        ValueError: On an unknown protocol, different sizes, or what is smaller than the border and SSIM's 11 pixels.
+    """
+    if protocol not in SUPER_RESOLUTION + DENOISING:
+        raise ValueError(f"no protocol {protocol!r}: one of {', '.join(SUPER_RESOLUTION + DENOISING)}")
+    pair = compared(answer, protocol), compared(truth, protocol)
+    return Row(name, *(metric(*pair, border=border).item() for metric in (metrics.psnr, metrics.ssim)))
+
+
+def _fp32(model: nn.Module):
+    """No autocast, no TF32: scores are computed in fp32 wherever they are computed."""
+    low = {p.dtype for p in model.parameters()} - {torch.float32}
+    if low:
+        raise ValueError(f"scores are computed in float32, but the network is in {', '.join(map(str, low))}")
+    if any(p.is_cuda for p in model.parameters()):
+        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    return nullcontext()
+
+
+def _bar(pictures: list[NamedPicture], name: str, progress: bool):
+    if not progress:
+        return pictures
+    from tqdm.auto import tqdm
+
+    return tqdm(pictures, name, leave=False)
+
+
+def validator(
+    *, scales: Sequence[int] = (), sigma: float | None = None, size: int = 160
+) -> Callable[[nn.Module], dict[str, float]]:
+    """What `imtrans.training.fit` calls to see how far a network is, on pictures that no training sees.
+
+    They are the ten of BSD500_test that are held out where that set is at hand, else the bundled validation photographs;
+    the middle of each, so that a call takes seconds.
+
+    Args:
+        scales: Of super-resolution.
+        sigma: Or the noise level, in 8-bit levels.
+        size: Side of the middle piece in pixels.
+
+    Returns:
+        Network → ``{"psnr": mean}``, with several scales also ``"psnr_x2"`` and so on, by the default protocol.
+    """
+    if benchmarks.locate("BSD500_test"):
+        pictures = benchmarks.load("BSD500_test", held_out=True)
+    else:
+        pictures = [(photo.name, photo.picture) for photo in photos.photos("validation")]
+    middle = [(name, _middle(picture, size)) for name, picture in pictures]
+    if not scales:
+        gray = [(name, metrics.luma(picture, rounded=True)) for name, picture in middle]
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        if not scales:
+            return {"psnr": evaluate(model, gray if model.channels == 1 else middle, sigma=sigma).psnr}
+        each = {f"psnr_x{scale}": evaluate(model, middle, scale=scale).psnr for scale in scales}
+        return {"psnr": fmean(each.values()), **(each if len(each) > 1 else {})}
+
+    return validate
+
+
+def _middle(picture: Tensor, size: int) -> Tensor:
+    height, width = picture.shape[-2:]
+    top, left = max(0, height - size) // 2, max(0, width - size) // 2
+    return picture[..., top : top + size, left : left + size].contiguous()
+
+
+def card_scores(model: nn.Module, *, progress: bool = False) -> list[dict[str, Any]]:
+    """The scores of a network on the test sets at hand, as they stand on its card. Nothing is fetched.
+
+    Set5, Set14 and B100 at each scale, by y8 for luma, by rgb-y and rgb-y8 for RGB; Set12 and BSD68 for denoisers.
+    """
+    sets = ("Set5", "Set14", "B100") if model.scales else ("Set12", "BSD68")
+    protocols = ("rgb-y", "rgb-y8") if model.scales and model.channels == 3 else (default_protocol(model),)
+    scores = []
+    for name in sets:
+        if not benchmarks.locate(name):
+            continue
+        pictures = benchmarks.load(name)
+        for scale in model.scales or (None,):
+            for protocol in protocols:
+                result = evaluate(model, pictures, scale=scale, protocol=protocol, name=name, progress=progress).to_dict()
+                keys = ("scale", "sigma", "protocol", "psnr", "ssim", "border")
+                scores.append({"set": name, **{key: result[key] for key in keys}})
+    return scores

@@ -1,0 +1,88 @@
+"""Exercises that check themselves.
+
+    check(answer, expected, mistakes=[(20160, "those are the weights; the biases are missing")])
+
+prints "not answered yet" while the answer is still the stub's ``...``, then "right" or "wrong" and why.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+Answer = Any  # a number, a tensor, a text, or a tuple of them
+
+
+def check(
+    answer: Answer,
+    expected: Answer,
+    *,
+    because: str = "",
+    mistakes: Sequence[tuple[Answer, str]] = (),
+    tolerance: float = 1e-5,
+) -> None:
+    """Compare an answer with what is right and print one line.
+
+    Args:
+        answer: A number, a text, a tensor, or a tuple of them. ``...`` or None mean that there is none yet.
+        expected: What is right.
+        because: Said when it is right.
+        mistakes: (wrong answer, what leads to it) for those that people make.
+        tolerance: How far a number may be off, relative to the larger of 1 and the expected one.
+    """
+    if _missing(answer):
+        print("not answered yet")
+    elif _same(answer, expected, tolerance):
+        print(f"right: {because}" if because else "right")
+    else:
+        why = next((words for wrong, words in mistakes if _same(answer, wrong, tolerance)), None)
+        print(f"wrong: {why or _difference(answer, expected)}")
+
+
+def _missing(answer: Answer) -> bool:
+    return (
+        answer is None or answer is ... or (isinstance(answer, tuple | list) and any(map(_missing, answer)))
+    )
+
+
+def _same(answer: Answer, expected: Answer, tolerance: float) -> bool:
+    if isinstance(expected, tuple | list):
+        return (
+            isinstance(answer, tuple | list)
+            and len(answer) == len(expected)
+            and all(_same(a, e, tolerance) for a, e in zip(answer, expected, strict=True))
+        )
+    if isinstance(expected, str) or isinstance(answer, str):
+        return isinstance(answer, str) and isinstance(expected, str) and answer.strip() == expected.strip()
+    a, e = _tensor(answer), _tensor(expected)
+    if a is None or e is None or a.shape != e.shape:
+        return False
+    return bool(((a - e).abs() <= tolerance * e.abs().clamp(min=1)).all())
+
+
+def _tensor(value: Answer) -> torch.Tensor | None:
+    try:
+        return torch.as_tensor(value).detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError):
+        return None
+
+
+def _difference(answer: Answer, expected: Answer) -> str:
+    """What is off, without giving the answer away."""
+    if isinstance(expected, tuple | list):
+        if not isinstance(answer, tuple | list) or len(answer) != len(expected):
+            return f"{len(expected)} values are wanted"
+        places = [
+            str(i) for i, (a, e) in enumerate(zip(answer, expected, strict=True), 1) if not _same(a, e, 1e-5)
+        ]
+        return f"look again at value {' and '.join(places)}"
+    a, e = _tensor(answer), _tensor(expected)
+    if isinstance(expected, str) or e is None:
+        return f"{answer!r} is not it"
+    if a is None:
+        return f"a number or a tensor is wanted, {type(answer).__name__} came"
+    if a.shape != e.shape:
+        return f"shape {tuple(a.shape)} came, {tuple(e.shape)} is wanted"
+    if a.numel() == 1:
+        return f"{a.item():.6g} is too {'large' if a.item() > e.item() else 'small'}"
+    return f"the largest difference is {(a - e).abs().max().item():.3g}"

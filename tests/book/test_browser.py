@@ -1,0 +1,124 @@
+"""Each page opened as a file in Chromium: no request leaves, no script fails, math and sliders work."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from browser import requests
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from conftest import HTML
+
+LOCAL = {"file", "data", "blob", "about", "chrome", "chrome-untrusted"}
+TYPESET = """
+const sources = [...document.querySelectorAll('.bd-article .math')];
+return sources.length === 0 || (!!window.MathJax?.startup?.promise && sources.every(
+  (e) => e.querySelector('mjx-container') && !e.querySelector('mjx-merror, [data-mjx-error]')));
+"""
+
+
+def opened(chrome, path):
+    """Open a built page as a file, with the logs of earlier pages thrown away."""
+    chrome.get("about:blank")
+    chrome.get_log("browser")
+    requests(chrome)
+    chrome.get(path.as_uri())
+    WebDriverWait(chrome, 30).until(lambda c: c.execute_script("return document.readyState") == "complete")
+    return chrome
+
+
+def test_page_opens_from_a_folder(chrome, page):
+    opened(chrome, page)
+    WebDriverWait(chrome, 60).until(lambda c: c.execute_script(TYPESET), "math is not typeset")
+    asked = requests(chrome)
+    assert page.as_uri() in asked, "the log of requests does not work"
+    assert [url for url in asked if urlsplit(url).scheme not in LOCAL] == []
+    assert [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_pictures_are_the_same_in_dark_mode(chrome, page):
+    opened(chrome, page)
+    chrome.execute_script("document.documentElement.dataset.theme = 'dark'")
+    filters = chrome.execute_script(
+        "return [...document.querySelectorAll('.bd-article img')].map((e) => getComputedStyle(e).filter)"
+    )
+    assert set(filters) <= {"none"}
+
+
+def test_page_fits_a_narrow_screen(chrome, page):
+    chrome.set_window_size(500, 900)  # Chromium's narrowest window
+    try:
+        opened(chrome, page)
+        widths = chrome.execute_script(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+    finally:
+        chrome.set_window_size(1280, 1000)
+    assert widths[0] <= widths[1], "the page scrolls sideways"
+
+
+@pytest.fixture
+def slider(chrome):
+    """The first before/after comparison of lecture 1's notebook page: its frame and its control."""
+    opened(chrome, HTML / "notebooks" / "01-srcnn.html")
+    frame = chrome.find_element(By.CSS_SELECTOR, ".before-after")
+    control = frame.find_element(By.CSS_SELECTOR, "input[type=range]")
+    chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", control)
+    return frame, control
+
+
+def cut(chrome, frame) -> str:
+    """Where the divider stands, as the style sheet sees it."""
+    return chrome.execute_script(
+        "return getComputedStyle(arguments[0]).getPropertyValue('--cut').trim()", frame
+    )
+
+
+def test_slider_moves_by_mouse(chrome, slider):
+    frame, control = slider
+    for share in (0.25, 0.8):
+        offset = int((share - 0.5) * control.size["width"])
+        ActionChains(chrome).move_to_element_with_offset(control, offset, 0).click().perform()
+        value = float(control.get_property("value"))
+        assert abs(value - 100 * share) < 6
+        assert float(cut(chrome, frame).rstrip("%")) == value
+
+
+def test_slider_moves_by_key(chrome, slider):
+    frame, control = slider
+    before = float(control.get_property("value"))
+    control.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert float(control.get_property("value")) == before + 3
+    assert float(cut(chrome, frame).rstrip("%")) == before + 3
+    control.send_keys(Keys.HOME)
+    assert cut(chrome, frame) == "0%"
+
+
+def test_slider_shows_what_it_says(chrome, slider):
+    """At 0 % the upper picture is cut away as a whole, at 100 % it covers the other."""
+    frame, control = slider
+    shown = []
+    for key in (Keys.HOME, Keys.END):
+        control.send_keys(key)
+        shown.append(frame.find_element(By.CSS_SELECTOR, "div").screenshot_as_png)
+    assert shown[0] != shown[1]
+
+
+def test_search_works_from_a_folder(chrome):
+    opened(chrome, HTML / "search.html")
+    chrome.get((HTML / "search.html").as_uri() + "?q=bicubic")
+    found = "#search-results li a[href*='lectures/01-srcnn.html']"
+    WebDriverWait(chrome, 30).until(
+        lambda c: c.find_elements(By.CSS_SELECTOR, found), "lecture 1 is not found"
+    )
+
+
+def test_player_asks_for_nothing_and_keeps_its_link(chrome):
+    opened(chrome, HTML / "lectures" / "01-srcnn.html")
+    button = chrome.find_element(By.CSS_SELECTOR, ".lecture-video button")
+    assert "YouTube" in button.get_attribute("aria-label")
+    link = chrome.find_element(By.CSS_SELECTOR, ".lecture-video figcaption a")
+    assert link.get_attribute("href").startswith("https://www.youtube.com/")
+    assert not chrome.find_elements(By.TAG_NAME, "iframe")

@@ -1,0 +1,24 @@
+"""What the tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """The folder of picture sets; a test that needs it is skipped where there is none, or fails under CI with data."""
+    value = os.environ.get("IMTRANS_DATA")
+    if not value:
+        message = "needs the benchmark sets: set IMTRANS_DATA to the folder that holds Set5, Set14, …"
+        if os.environ.get("IMTRANS_REQUIRE_DATA"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return Path(value).absolute()
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)

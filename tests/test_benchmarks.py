@@ -1,0 +1,240 @@
+import re
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imtrans import assets, images
+from imtrans.data import benchmarks
+from imtrans.data.benchmarks import HELD_OUT, SETS, BenchmarkSet, Mirror
+
+COUNTS = {
+    "Set5": 5,
+    "Set14": 14,
+    "B100": 100,
+    "Set12": 12,
+    "BSD68": 68,
+    "T91": 91,
+    "BSD200": 200,
+    "BSD500_test": 200,
+    "Train400": 400,
+}
+COMMIT = "0123456789" * 4
+
+
+@pytest.fixture
+def own_places(tmp_path, monkeypatch):
+    """A cache of this test alone, and no IMTRANS_DATA."""
+    monkeypatch.setattr(assets, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.delenv("IMTRANS_DATA", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def tiny(own_places, monkeypatch):
+    """A colour and a gray picture, served by this machine from two mirrors, the first with other pixels."""
+    web = own_places / "web"
+    stems = ("first", "second")
+    levels = {
+        "first": np.arange(6 * 5 * 3, dtype=np.uint8).reshape(6, 5, 3),
+        "second": np.arange(20, dtype=np.uint8).reshape(4, 5),
+    }
+    bad, good = (web / f"owner/{name}/{COMMIT}/pictures" for name in ("bad", "good"))
+    bad.mkdir(parents=True)
+    good.mkdir(parents=True)
+    for stem in stems:
+        Image.fromarray(levels[stem]).save(good / f"{stem}.bmp")
+        Image.fromarray(levels[stem] + np.uint8(1)).save(bad / f"{stem}.png")
+    (good / "notes.csv").write_text("no picture")
+    benchmark = BenchmarkSet(
+        name="Tiny",
+        about="two pictures",
+        pictures=stems,
+        licence="not stated",
+        source="this test",
+        mirrors=(
+            Mirror("owner/bad", COMMIT, "pictures", ".png"),
+            Mirror("owner/good", COMMIT, "pictures", ".bmp"),
+        ),
+        digest=benchmarks.digest(benchmarks.load_folder(good)),
+    )
+    monkeypatch.setitem(SETS, "Tiny", benchmark)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            self.server.asked.append(self.path)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=web)) as server:
+        server.asked = []
+        server.good = good
+        hosts = (f"http://127.0.0.1:{server.server_port}/{{repository}}/{{commit}}/{{folder}}/{{file}}",)
+        monkeypatch.setattr(benchmarks, "_HOSTS", hosts)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_the_sets_are_well_formed():
+    assert {name: len(benchmark.pictures) for name, benchmark in SETS.items()} == COUNTS
+    for name, benchmark in SETS.items():
+        assert benchmark.name == name
+        assert list(benchmark.pictures) == sorted(set(benchmark.pictures))
+        assert re.fullmatch("[0-9a-f]{64}", benchmark.digest)
+        assert benchmark.licence
+        assert benchmark.mirrors
+        for mirror in benchmark.mirrors:
+            assert re.fullmatch("[0-9a-f]{40}", mirror.commit)
+            assert mirror.suffix in images.SUFFIXES
+            for url in mirror.urls(benchmark.pictures[0]):
+                assert mirror.commit in url
+                assert url.startswith("https://")
+                assert url.endswith("/" + benchmark.pictures[0] + mirror.suffix)
+
+
+def test_test_pictures_are_not_training_pictures():
+    assert not set(SETS["B100"].pictures) & (set(SETS["BSD200"].pictures) | set(SETS["BSD500_test"].pictures))
+    assert not set(SETS["BSD200"].pictures) & set(SETS["BSD500_test"].pictures)
+
+
+def test_ten_are_held_out_evenly():
+    for name, held_out in HELD_OUT.items():
+        places = [SETS[name].pictures.index(stem) for stem in held_out]
+        assert len(places) == 10
+        assert set(np.diff(places)) == {20}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_pixels_of_the_data_root(name, data_root):
+    pictures = benchmarks.verify(name, data_root / name)
+    assert [stem for stem, _ in pictures] == list(SETS[name].pictures)
+    channels = {picture.shape[1] for _, picture in pictures}
+    assert channels == {"Set14": {1, 3}, "Set12": {1}, "BSD68": {1}, "Train400": {1}}.get(name, {3})
+
+
+def test_held_out_pictures_are_left_out_of_training(data_root, monkeypatch):
+    monkeypatch.setenv("IMTRANS_DATA", str(data_root))
+    held_out = benchmarks.load("BSD500_test", held_out=True)
+    training = benchmarks.load("BSD500_test", held_out=False)
+    assert tuple(stem for stem, _ in held_out) == HELD_OUT["BSD500_test"]
+    assert len(training) == 190
+    assert not {stem for stem, _ in training} & set(HELD_OUT["BSD500_test"])
+
+
+def test_held_out_crops_come_from_the_held_out_pictures(data_root, monkeypatch):
+    """Each held-out crop of Train400 lies in the gray version of its picture, to the pixel."""
+    weights = np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])  # MATLAB's rgb2gray
+    for stem, crop_stem in zip(HELD_OUT["BSD500_test"], HELD_OUT["Train400"], strict=True):
+        levels = np.asarray(Image.open(data_root / "BSD500_test" / f"{stem}.jpg"))
+        gray = np.floor(levels @ weights + 0.5).astype(np.uint8)
+        crop = np.asarray(Image.open(data_root / "Train400" / f"{crop_stem}.png"))
+        windows = np.lib.stride_tricks.sliding_window_view(gray, crop.shape)
+        diagonal = np.arange(0, 180, 20)
+        likely = (windows[:, :, diagonal, diagonal] == crop[diagonal, diagonal]).all(-1)
+        assert any(np.array_equal(windows[y, x], crop) for y, x in zip(*likely.nonzero(), strict=True))
+
+
+def test_fetched_from_the_mirror_with_the_right_pixels_and_then_kept(tiny, own_places):
+    assert benchmarks.locate("Tiny") is None
+    folder = benchmarks.find("Tiny")
+    assert folder == own_places / "cache" / "benchmarks" / "Tiny"
+    assert sorted(p.name for p in folder.iterdir()) == ["first.bmp", "second.bmp"]
+    assert [p.name for p in folder.parent.iterdir()] == ["Tiny"]  # nothing of the other mirror is left
+    asked = len(tiny.asked)
+    pictures = benchmarks.load("Tiny")
+    assert len(tiny.asked) == asked
+    assert [(stem, tuple(picture.shape)) for stem, picture in pictures] == [
+        ("first", (1, 3, 6, 5)),
+        ("second", (1, 1, 4, 5)),
+    ]
+
+
+def test_the_data_root_comes_first(tiny, own_places, monkeypatch):
+    root = own_places / "root"
+    shutil.copytree(tiny.good, root / "Tiny")
+    monkeypatch.setenv("IMTRANS_DATA", str(root))
+    assert benchmarks.find("Tiny") == benchmarks.locate("Tiny") == root / "Tiny"
+    assert len(benchmarks.load("Tiny")) == 2
+    assert tiny.asked == []
+
+
+def test_other_pixels_missing_and_extra_pictures(tiny, own_places, monkeypatch):
+    root = own_places / "root"
+    shutil.copytree(tiny.good, root / "Tiny")
+    monkeypatch.setenv("IMTRANS_DATA", str(root))
+    Image.new("L", (4, 4)).save(root / "Tiny" / "extra.png")
+    assert [stem for stem, _ in benchmarks.load("Tiny")] == ["first", "second"]
+
+    Image.new("L", (5, 4)).save(root / "Tiny" / "second.bmp")
+    with pytest.raises(ValueError, match="not those of Tiny") as caught:
+        benchmarks.load("Tiny")
+    assert "\n" not in str(caught.value)
+    assert len(benchmarks.load_folder(root / "Tiny")) == 3
+
+    (root / "Tiny" / "second.bmp").unlink()
+    with pytest.raises(ValueError, match="lacks 1 of the 2 pictures of Tiny, 'second' first"):
+        benchmarks.find("Tiny")
+
+
+def test_a_set_that_is_nowhere_is_told_in_one_sentence(tiny, own_places, monkeypatch):
+    root = own_places / "root"
+    root.mkdir()
+    monkeypatch.setenv("IMTRANS_DATA", str(root))
+    shutil.rmtree(tiny.good)
+    with pytest.raises(FileNotFoundError) as caught:
+        benchmarks.load("Tiny")
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    for part in (
+        str(root / "Tiny"),
+        str(own_places / "cache" / "benchmarks" / "Tiny"),
+        "owner/bad: other pixels",
+        "owner/good: no answer",
+        "IMTRANS_DATA",
+        "Tiny/first.png",
+    ):
+        assert part in sentence
+    assert benchmarks.locate("Tiny") is None
+
+
+def test_a_broken_fetch_goes_on_where_it_stopped(tiny):
+    second = tiny.good / "second.bmp"
+    content = second.read_bytes()
+    second.unlink()
+    with pytest.raises(FileNotFoundError):
+        benchmarks.find("Tiny")
+    second.write_bytes(content)
+    tiny.asked.clear()
+    benchmarks.find("Tiny")
+    assert not any("good" in line and "first" in line for line in tiny.asked)
+
+
+def test_the_digest_sees_names_levels_and_channels():
+    x = torch.rand(1, 3, 4, 5)
+    base = benchmarks.digest([("a", x), ("b", x)])
+    other = x.clone()
+    other[0, 0, 0, 0] = 1 - other[0, 0, 0, 0].round()
+    assert base == benchmarks.digest([("a", x), ("b", x + 1e-6)])  # the same 8-bit levels
+    for changed in ([("a", x), ("c", x)], [("a", other), ("b", x)], [("a", x)], [("a", x), ("b", x[:, :1])]):
+        assert benchmarks.digest(changed) != base
+
+
+def test_load_folder_sorts_by_name(tmp_path):
+    for name in ("b.png", "a.bmp", "c.jpg"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    assert [stem for stem, _ in benchmarks.load_folder(tmp_path)] == ["a", "b", "c"]
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        benchmarks.load_folder(tmp_path / "nowhere")
+
+
+def test_unknown_names():
+    with pytest.raises(ValueError, match=r"'Set6'.*Set5"):
+        benchmarks.find("Set6")
+    with pytest.raises(ValueError, match="nothing is held out of Set5"):
+        benchmarks.load("Set5", held_out=True)

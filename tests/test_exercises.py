@@ -1,0 +1,60 @@
+"""The self-check of exercises: not answered, right, wrong and why."""
+
+import pytest
+import torch
+
+from imtrans.exercises import check
+
+
+def said(capsys, *args, **kwargs) -> str:
+    check(*args, **kwargs)
+    return capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("stub", [..., None, (1, ...), [None]])
+def test_a_stub_is_no_answer(capsys, stub):
+    assert said(capsys, stub, 1) == "not answered yet"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (3, 3),
+        (3.0000001, 3),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0])),
+        ((1, 2), (1, 2)),
+        ([1, 2.0], (1, 2)),
+        ("valid", "valid"),
+        (True, True),
+        (torch.tensor(2), 2.0),
+    ],
+)
+def test_right(capsys, answer, expected):
+    assert said(capsys, answer, expected) == "right"
+    assert said(capsys, answer, expected, because="it is so") == "right: it is so"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "why"),
+    [
+        (4, 3, "too large"),
+        (-4, 3, "too small"),
+        ("zeros", "valid", "'zeros' is not it"),
+        (3, "valid", "3 is not it"),
+        ((1, 3), (1, 2), "look again at value 2"),
+        (1, (1, 2), "2 values are wanted"),
+        (torch.zeros(2), torch.zeros(3), "shape (2,) came, (3,) is wanted"),
+        (torch.zeros(2), torch.tensor([0.0, 0.5]), "largest difference is 0.5"),
+        (print, 3, "a number or a tensor is wanted"),
+        (float("nan"), 3, "wrong"),
+    ],
+)
+def test_wrong_and_why(capsys, answer, expected, why):
+    line = said(capsys, answer, expected)
+    assert line.startswith("wrong: ")
+    assert why in line
+
+
+def test_a_known_mistake_is_named(capsys):
+    line = said(capsys, 8032, 8129, mistakes=[(1, "no"), (8032, "the biases are missing")])
+    assert line == "wrong: the biases are missing"

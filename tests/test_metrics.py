@@ -1,0 +1,141 @@
+"""PSNR and SSIM against scikit-image with the protocol's arguments, and against torchmetrics."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
+from torchmetrics.functional.image import structural_similarity_index_measure as torchmetrics_ssim
+
+from imtrans.color import rgb_to_y
+from imtrans.images import shave, to_float, to_uint8
+from imtrans.metrics import luma, mse, psnr, ssim
+
+
+def pair(seed=0, n=2, channels=3, height=33, width=27, noise=0.1):
+    random = np.random.default_rng(seed)
+    smooth = random.random((n, channels, height, 1)) * random.random((n, channels, 1, width))
+    other = smooth + noise * random.standard_normal(smooth.shape)
+    return torch.from_numpy(smooth), torch.from_numpy(other.clip(0, 1))
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    channels=st.sampled_from([1, 3]),
+    height=st.integers(11, 40),
+    width=st.integers(11, 40),
+    noise=st.floats(1e-3, 0.5),
+)
+@settings(max_examples=30, deadline=None)
+def test_against_scikit_image(seed, channels, height, width, noise):
+    x, y = pair(seed, 2, channels, height, width, noise)
+    found_psnr, found_ssim = psnr(x, y), ssim(x, y)
+    assert found_psnr.shape == found_ssim.shape == (2,)
+    for i in range(2):
+        a, b = x[i].numpy(), y[i].numpy()
+        assert found_psnr[i].item() == pytest.approx(peak_signal_noise_ratio(a, b, data_range=1), abs=1e-9)
+        wanted = structural_similarity(
+            a, b, channel_axis=0, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        assert found_ssim[i].item() == pytest.approx(wanted, abs=1e-9)
+    assert torch.allclose(ssim(x.float(), y.float()).double(), found_ssim, atol=2e-5)
+    assert torch.allclose(psnr(x.float(), y.float()).double(), found_psnr, atol=1e-3)
+
+
+def test_against_torchmetrics():
+    x, y = pair(5)
+    wanted = torchmetrics_psnr(x, y, data_range=1.0, reduction="none", dim=(1, 2, 3))
+    assert torch.allclose(psnr(x, y), wanted, atol=1e-5)
+    wanted = torchmetrics_ssim(x, y, data_range=1.0, sigma=1.5, kernel_size=11, reduction="none")
+    assert torch.allclose(ssim(x, y), wanted, atol=1e-5)
+
+
+def test_three_forms_of_the_psnr():
+    x, y = pair(1)
+    error = mse(x, y)
+    assert torch.allclose(psnr(x, y), 10 * (1 / error).log10())
+    assert torch.allclose(psnr(x, y), 20 * (1 / error.sqrt()).log10())
+    levels = ((255 * x - 255 * y) ** 2).mean(dim=(1, 2, 3))  # on the slide's scale, MAX_I = 255
+    assert torch.allclose(psnr(x, y), 20 * math.log10(255) - 10 * levels.log10())
+
+
+def test_a_squeezed_range_gains_1_32_db():
+    x, y = pair(2, channels=1)
+    gain = psnr(x * 219 / 255, y * 219 / 255) - psnr(x, y)
+    assert torch.allclose(gain, torch.full_like(gain, 20 * math.log10(255 / 219)))
+    gray = psnr(rgb_to_y(x.expand(-1, 3, -1, -1)), rgb_to_y(y.expand(-1, 3, -1, -1))) - psnr(x, y)
+    assert gray.mean().item() == pytest.approx(1.32, abs=0.005)
+
+
+def test_identities():
+    x, y = pair(3)
+    assert psnr(x, x).tolist() == [math.inf, math.inf]
+    assert ssim(x, x).tolist() == pytest.approx([1, 1])
+    for measure in (mse, psnr, ssim):
+        assert torch.allclose(measure(x, y), measure(y, x))
+        assert torch.allclose(measure(x, y), measure(1 - x.flip(-1), 1 - y.flip(-1))) or measure is ssim
+        assert torch.allclose(measure(x, y)[1:], measure(x[1:], y[1:]))  # a number a picture
+    assert torch.allclose(mse(x, (x + 0.5).where(x <= 0.5, x - 0.5)), torch.tensor(0.25, dtype=x.dtype))
+
+
+@pytest.mark.parametrize("border", [0, 1, 4])
+def test_border(border):
+    x, y = pair(4)
+    for measure in (mse, psnr, ssim):
+        assert torch.equal(measure(x, y, border=border), measure(shave(x, border), shave(y, border)))
+    frame = y.clone()
+    frame[..., border : -border or None, border : -border or None] = shave(x, border)
+    assert psnr(x, frame, border=border).tolist() == [math.inf, math.inf]
+
+
+@pytest.mark.parametrize("measure", [mse, psnr, ssim])
+@pytest.mark.parametrize(
+    ("x", "y", "border", "words"),
+    [
+        (torch.rand(1, 1, 20, 20), torch.rand(1, 1, 20, 21), 0, "different shapes"),
+        (torch.rand(1, 1, 20, 20), torch.rand(1, 3, 20, 20), 0, "different shapes"),
+        (torch.rand(20, 20), torch.rand(20, 20), 0, r"first picture: .*\(N, C, H, W\)"),
+        (
+            torch.rand(1, 1, 20, 20),
+            torch.zeros(1, 1, 20, 20, dtype=torch.uint8),
+            0,
+            "second picture: .*uint8",
+        ),
+        (
+            torch.rand(1, 1, 20, 20) + 1,
+            torch.rand(1, 1, 20, 20),
+            0,
+            r"first picture: wanted values in \[0, 1\]",
+        ),
+        (torch.rand(1, 1, 20, 20), 255 * torch.ones(1, 1, 20, 20), 0, r"second picture: .*\[255, 255\]"),
+        (torch.full((1, 1, 20, 20), math.nan), torch.rand(1, 1, 20, 20), 0, "nan"),
+        (torch.rand(1, 1, 20, 20), torch.rand(1, 1, 20, 20), 10, "border of 10 does not fit"),
+        (torch.rand(1, 1, 20, 20), torch.rand(1, 1, 20, 20), -1, "border of -1"),
+    ],
+)
+def test_bad_arguments(measure, x, y, border, words):
+    with pytest.raises(ValueError, match=words):
+        measure(x, y, border=border)
+
+
+def test_ssim_needs_a_window():
+    with pytest.raises(ValueError, match="11×11 pixels, got 10×40"):
+        ssim(torch.rand(1, 1, 12, 42), torch.rand(1, 1, 12, 42), border=1)
+
+
+@pytest.mark.parametrize("measure", [psnr, ssim])
+def test_floats_of_two_precisions(measure):
+    x, y = pair(6)
+    assert torch.allclose(measure(x, y.float()), measure(x, y), atol=1e-5)
+    assert torch.allclose(measure(x.float(), y), measure(x, y), atol=1e-5)
+
+
+def test_luma():
+    x, _ = pair(7)
+    assert torch.equal(luma(x, rounded=False), rgb_to_y(x))
+    assert torch.equal(luma(x, rounded=True), to_float(to_uint8(rgb_to_y(x))))
+    assert torch.equal(luma(x[:, :1], rounded=False), x[:, :1])  # a gray file is its own Y, at full range

@@ -1,0 +1,89 @@
+"""Widgets: plain HTML with labels, that a page can move without a kernel and without a file of script."""
+
+import re
+
+import pytest
+import torch
+
+from imtrans import widgets
+from imtrans.html import LIMIT
+from test_figures import Parsed, decode, picture
+
+
+def test_before_after_moves_with_a_native_control():
+    html = widgets.before_after(
+        picture(seed=1), picture(seed=2), labels=("bicubic", "SRCNN"), alt="a zebra's stripes", factor=2
+    )
+    parsed = Parsed(html)
+    (outer,) = [div for div in parsed.all("div") if div.get("class") == "before-after"]
+    assert "--cut:50%" in outer["style"]
+    (control,) = parsed.all("input")
+    assert control["type"] == "range"
+    assert "bicubic" in control["aria-label"]
+    assert "--cut" in control["oninput"]
+    assert [image["alt"] for image in parsed.all("img")] == [
+        "SRCNN: a zebra's stripes",
+        "bicubic: a zebra's stripes",
+    ]
+    under, over = parsed.all("img")
+    assert "clip-path" in over["style"]
+    assert "clip-path" not in under["style"]
+    assert (over["width"], over["height"]) == ("16", "12")
+    assert not parsed.all("script")
+
+
+def test_before_after_shows_the_pictures_that_came():
+    x, y = picture(seed=1), picture(seed=2)
+    under, over = Parsed(widgets.before_after(x, y, alt="noise")).all("img")
+    for image, source in ((over, x), (under, y)):
+        assert torch.equal(
+            torch.from_numpy(decode(image["src"]).copy()),
+            (source[0] * 255 + 0.5).floor().byte().permute(1, 2, 0),
+        )
+
+
+def test_before_after_of_different_sizes():
+    with pytest.raises(ValueError, match="different sizes"):
+        widgets.before_after(picture(6), picture(7), alt="noise")
+
+
+def test_frames_show_one_at_a_time():
+    html = widgets.frames(
+        [picture(seed=i) for i in range(3)], labels=["step 1", "step 2", "step 3"], alt="a net learns"
+    )
+    parsed = Parsed(html)
+    assert ["hidden" in figure for figure in parsed.all("figure")] == [False, True, True]
+    (control,) = parsed.all("input")
+    assert (control["min"], control["max"], control["value"]) == ("0", "2", "0")
+    assert control["aria-valuetext"] == "step 1"
+    assert len({image["alt"] for image in parsed.all("img")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("pictures", "labels"),
+    [([], []), ([picture()], ["one", "two"]), ([picture(6), picture(7)], ["one", "two"])],
+)
+def test_frames_refuse_what_does_not_fit(pictures, labels):
+    with pytest.raises(ValueError, match=r"label|sizes"):
+        widgets.frames(pictures, labels=labels, alt="noise")
+
+
+@pytest.mark.parametrize("make", ["before_after", "frames"])
+def test_widgets_are_light_and_fetch_nothing(make):
+    x, y = picture(200, 200, seed=1), picture(200, 200, seed=2)  # noise: the worst case for PNG
+    html = (
+        widgets.before_after(x, y, alt="noise")
+        if make == "before_after"
+        else widgets.frames([x, y], labels=["x", "y"], alt="noise")
+    )
+    sources = re.findall(r'src="([^"]*)"', html.markup)
+    assert len(sources) == 2
+    assert all(source.startswith("data:image/") for source in sources)
+    assert all(len(source) * 3 / 4 <= LIMIT + 50 for source in sources)
+    assert "http" not in re.sub(r'src="[^"]*"', "", html.markup)
+
+
+def test_labels_are_escaped():
+    html = widgets.before_after(picture(), picture(), labels=('<b>"x"', "y"), alt="noise")
+    assert "<b>" not in html.markup
+    Parsed(html)
