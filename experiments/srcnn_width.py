@@ -21,7 +21,7 @@ from imtrans.models.srcnn import SRCNN
 from imtrans.recipes import srcnn
 from imtrans.training import fit
 
-STEPS = 3_000
+STEPS = 2_000
 WIDTHS = ((128, 64), (64, 32), (32, 16))
 SCALE = 3
 
@@ -44,14 +44,28 @@ def main() -> None:
     set5 = benchmarks.load("Set5")
     runs = []
     for n1, n2 in WIDTHS:
-        recipe = replace(srcnn(SCALE, budget="full", n1=n1, n2=n2), name=f"srcnn-{n1}-{n2}", steps=STEPS, validate_every=0)
-        runs.append(fit(recipe))
+        recipe = srcnn(SCALE, budget="full", n1=n1, n2=n2, name=f"srcnn-{n1}-{n2}")
+        runs.append(fit(replace(recipe, steps=STEPS, validate_every=0)))
     inputs = [bicubic_down_up(luma(modcrop(p, SCALE), rounded=True), SCALE) for _, p in set5]
     seconds = picture_seconds([run.model for run in runs], inputs)
     path = Path(__file__).parents[1] / "results" / "srcnn-width.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow("n1 n2 weights psnr ssim time_ratio steps training_seconds protocol machine date".split())
+        writer.writerow(
+            [
+                "n1",
+                "n2",
+                "weights",
+                "psnr",
+                "ssim",
+                "time_ratio",
+                "steps",
+                "training_seconds",
+                "protocol",
+                "machine",
+                "date",
+            ]
+        )
         for (n1, n2), run, cost in zip(WIDTHS, runs, seconds, strict=True):
             scores = evaluate(run.model, set5, scale=SCALE, protocol="y8")
             weights = sum(p.numel() for p in run.model.parameters() if p.ndim == 4)

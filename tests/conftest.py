@@ -9,7 +9,7 @@ import torch
 
 @pytest.fixture
 def data_root() -> Path:
-    """The folder of picture sets; a test that needs it is skipped where there is none, or fails under CI with data."""
+    """The folder of picture sets. Where there is none the test is skipped, or fails under CI with data."""
     value = os.environ.get("IMTRANS_DATA")
     if not value:
         message = "needs the benchmark sets: set IMTRANS_DATA to the folder that holds Set5, Set14, …"
@@ -22,3 +22,9 @@ def data_root() -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """What the tests compute is small: a second thread costs more than it gives where the cores are busy."""
+    torch.set_num_threads(1)

@@ -1,6 +1,7 @@
-"""MATLAB's ``imresize(·, factor, "bicubic")`` in plain NumPy, written from its definition: the oracle of `test_resize`.
+"""MATLAB's ``imresize(·, factor, "bicubic")`` in plain NumPy, written from its definition.
 
-It shares nothing with `imtrans.resize`: weights are summed tap by tap in double precision, indices are clamped.
+The oracle of `test_resize`. It shares nothing with `imtrans.resize`: weights are summed tap by tap in double
+precision, indices are clamped.
 """
 
 import math

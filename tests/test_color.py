@@ -87,9 +87,7 @@ def test_gradients_are_finite_everywhere(convert):
 
 
 @pytest.mark.parametrize("convert", [rgb_to_lab, rgb_to_ycbcr, rgb_to_y, lab_to_rgb, ycbcr_to_rgb])
-@pytest.mark.parametrize(
-    "x", [torch.rand(3, 4, 4), torch.rand(1, 1, 4, 4), torch.zeros(1, 3, 4, 4, dtype=torch.uint8)]
-)
+@pytest.mark.parametrize("x", [torch.rand(3, 4, 4), torch.rand(1, 1, 4, 4), torch.zeros(1, 3, 4, 4, dtype=torch.uint8)])
 def test_bad_arguments(convert, x):
     with pytest.raises(ValueError, match=r"wanted floats \(N, 3, H, W\)"):
         convert(x)

@@ -32,9 +32,7 @@ def test_down_up_wants_multiples():
 @pytest.mark.parametrize("sigma", [0.8, 1.3])
 def test_blur_down_against_scipy(scale, sigma):
     x = torch.rand(1, 3, 24, 36, dtype=torch.float64)
-    blurred = np.stack(
-        [gaussian_filter(c, sigma, mode="nearest", radius=round(4 * sigma)) for c in x[0].numpy()]
-    )
+    blurred = np.stack([gaussian_filter(c, sigma, mode="nearest", radius=round(4 * sigma)) for c in x[0].numpy()])
     start = (scale - 1) // 2
     assert np.allclose(blur_down(x, scale, sigma)[0].numpy(), blurred[:, start::scale, start::scale])
     assert torch.allclose(blur_down(torch.full_like(x, 0.4), scale, sigma), torch.tensor(0.4, dtype=x.dtype))

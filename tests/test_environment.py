@@ -1,4 +1,4 @@
-"""pyproject.toml, book/requirements.txt, environment.yml and constraints.txt agree; Colab can live with them."""
+"""pyproject.toml, book/requirements.txt, environment.yml, constraints.txt agree; Colab can live with them."""
 
 import platform
 import re
@@ -20,8 +20,8 @@ EXTRAS = {
 }
 CONDA_NAMES = {"pytorch": "torch"}
 
-# What Colab's GPU image holds, from the package lists that Colab publishes (repository googlecolab/backend-info,
-# commit of 2026-08-19). Packages of ours that those lists lack are installed there: they are in no conflict.
+# What Colab's GPU image holds, from the package lists that Colab publishes (googlecolab/backend-info at
+# 2026-08-19). Packages of ours that those lists lack are installed there: they are in no conflict.
 COLAB_PYTHON = ("3.11", "3.12", "3.13")
 COLAB = {
     "torch": "2.11.0",

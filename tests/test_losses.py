@@ -12,9 +12,7 @@ def test_sums_over_pixels_and_averages_over_patches():
     by_hand = sum(((x[i] - y[i]) ** 2).sum() for i in range(4)) / 4
     assert sum_of_squares(x, y).item() == pytest.approx(by_hand.item())
     assert half_sum_of_squares(x, y).item() == pytest.approx(by_hand.item() / 2)
-    assert sum_of_squares(x, y).item() == pytest.approx(
-        441 * F.mse_loss(x, y).item()
-    )  # the factor of the docstring
+    assert sum_of_squares(x, y).item() == pytest.approx(441 * F.mse_loss(x, y).item())  # the factor of the docstring
 
 
 def test_gradient_of_the_half_is_the_difference():
@@ -24,7 +22,7 @@ def test_gradient_of_the_half_is_the_difference():
 
 
 def test_residuals_or_pictures_are_the_same():
-    """DnCNN's loss is written in residuals R(y) against v = y - x; with x = y - R(y) it is that of the pictures."""
+    """DnCNN's loss is written in residuals, R(y) against y - x; it is that of the pictures y - R(y) and x."""
     noisy, clean, residual = torch.rand(3, 2, 1, 8, 8, dtype=torch.float64)
     pictures = half_sum_of_squares(noisy - residual, clean)
     assert pictures.item() == pytest.approx(half_sum_of_squares(residual, noisy - clean).item())

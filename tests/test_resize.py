@@ -3,13 +3,13 @@
 import math
 from fractions import Fraction
 
-import keys
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import keys
 from imtrans.images import modcrop, read, to_uint8
 from imtrans.resize import imresize
 

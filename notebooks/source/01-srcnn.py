@@ -3,20 +3,22 @@
 #
 # About 45 seconds on two CPU cores. With a GPU the training takes the larger budget `class`: a few minutes.
 #
-# The paper is C. Dong, C. C. Loy, K. He, X. Tang, *Learning a Deep Convolutional Network for Image Super-Resolution*,
-# ECCV 2014. The [page of this lecture](../lectures/01-srcnn.md) derives what the slides show; here we check it,
-# build it, train it, measure it and break it. Afterwards you can
+# The paper is C. Dong, C. C. Loy, K. He, X. Tang, *Learning a Deep Convolutional Network for Image
+# Super-Resolution*, ECCV 2014. The [page of this lecture](../lectures/01-srcnn.md) derives what the slides
+# show; here we check it, build it, train it, measure it and break it. Afterwards you can
 #
 # - compute PSNR in its three forms and say what a decibel is worth;
 # - explain why bicubic interpolation is a convolution with a fixed kernel;
 # - write SRCNN in six lines, count its weights and say what it does at the border of a picture;
 # - train it, and compare a score with a published one on the same ruler.
 #
-# You need to have seen a convolutional network before, and a little PyTorch. The letters are those of
-# [the notation page](../book/notation.md).
+# You need to have seen a convolutional network before, and a little PyTorch. The letters are those of [the
+# notation page](../book/notation.md).
 
 # %% tags=["ground"]
-import importlib.util, subprocess, sys
+import importlib.util
+import subprocess
+import sys
 
 REPOSITORY = ""
 if "google.colab" in sys.modules and importlib.util.find_spec("imtrans") is None:
@@ -24,6 +26,8 @@ if "google.colab" in sys.modules and importlib.util.find_spec("imtrans") is None
 
 # %% tags=["ground"]
 import math
+import os
+import timeit
 
 import torch
 import torch.nn.functional as F
@@ -31,10 +35,14 @@ from PIL import Image
 from torch import nn
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
-from imtrans import degrade, evaluation, exercises, figures, images, losses, metrics, published
-from imtrans import recipes, resize, restore, training, widgets, zoo
+from imtrans import degrade, figures, images, measured, metrics, published, recipes, resize, widgets, zoo
 from imtrans.data import benchmarks, photos
+from imtrans.evaluation import evaluate, validator
+from imtrans.exercises import check
+from imtrans.losses import half_sum_of_squares, sum_of_squares
 from imtrans.models.srcnn import SRCNN
+from imtrans.restore import Bicubic, super_resolve
+from imtrans.training import fit
 
 # %% [markdown]
 # The next cell holds what you may want to change: the seed, how long to train, and a folder for checkpoints
@@ -42,7 +50,7 @@ from imtrans.models.srcnn import SRCNN
 
 # %% tags=["ground"]
 torch.manual_seed(0)
-BUDGET = recipes.default_budget()  # "quick" on a CPU, "class" with a GPU; or set it here
+BUDGET = os.environ.get("IMTRANS_BUDGET") or ("class" if torch.cuda.is_available() else "quick")
 DEVICE = "cpu" if BUDGET == "quick" else None  # None is the best at hand
 CHECKPOINTS = None
 print("budget:", BUDGET)
@@ -50,9 +58,10 @@ print("budget:", BUDGET)
 # %% [markdown]
 # ## The problem
 #
-# A photograph $X$ of high resolution was shrunk by a factor $s=3$. We want it back. The network will not change
-# the size of anything: bicubic interpolation first enlarges the small picture to $Y$, as large as $X$ but blurred,
-# and the network $F$ is to make $F(Y)$ as similar to $X$ as possible. Like the paper we look at one channel, the luma.
+# A photograph $X$ of high resolution was shrunk by a factor $s=3$. We want it back. The network will not
+# change the size of anything: bicubic interpolation first enlarges the small picture to $Y$, as large as
+# $X$ but blurred, and the network $F$ is to make $F(Y)$ as similar to $X$ as possible. Like the paper we
+# look at one channel, the luma.
 
 # %% tags=["ground"]
 SCALE = 3
@@ -63,7 +72,7 @@ Y = resize.imresize(low_res, SCALE).clamp(0, 1)  # (1, 1, 510, 510)
 print(tuple(X.shape), tuple(low_res.shape), tuple(Y.shape))
 
 # %%
-badge = (300, 330, 60, 50)  # left, top, width, height
+badge = (272, 334, 60, 48)  # left, top, width, height
 figures.where(photo, badge, alt="An astronaut in an orange suit; a frame marks the name badge on her chest.")
 
 # %%
@@ -77,15 +86,16 @@ figures.zoom(
 # %% [markdown]
 # ## The ruler: PSNR
 #
-# Similarity is measured by the peak signal-to-noise ratio. With the mean squared error $MSE$ of two pictures and the
-# largest value $MAX_I$ that a pixel can have,
+# Similarity is measured by the peak signal-to-noise ratio. With the mean squared error $MSE$ of two
+# pictures and the largest value $MAX_I$ that a pixel can have,
 #
 # $$
 # PSNR = 10\log_{10}\frac{MAX_I^2}{MSE} = 20\log_{10}\frac{MAX_I}{\sqrt{MSE}}
 # = 20\log_{10} MAX_I-10\log_{10} MSE. \tag{1}
 # $$
 #
-# The first step takes a square out of the logarithm, the second splits a quotient. `metrics.psnr` computes it.
+# The first step takes a square out of the logarithm, the second splits a quotient. `metrics.psnr` computes
+# it.
 
 # %%
 mse = (255 * X - 255 * Y).square().mean()  # on the slides' scale: MAX_I = 255
@@ -94,14 +104,16 @@ forms = [
     20 * torch.log10(255 / mse.sqrt()),
     20 * torch.log10(torch.tensor(255.0)) - 10 * torch.log10(mse),
 ]
+
+# %%
 print([f"{form:.3f}" for form in forms], f"{metrics.psnr(X, Y).item():.3f}")
 
 # %% [markdown]
-# `metrics.psnr` takes pictures in $[0,1]$ with $MAX_I=1$ and gives the same number: if both pictures and $MAX_I$ grow by a
-# factor, numerator and denominator of (1) grow by its square.
+# `metrics.psnr` takes pictures in $[0,1]$ with $MAX_I=1$ and gives the same number: if both pictures and
+# $MAX_I$ grow by a factor, numerator and denominator of (1) grow by its square.
 #
-# Why is a network that is trained for squared error good on this ruler? For one picture, PSNR is a falling function of the
-# squared error, so the two gradients point in opposite directions:
+# Why is a network that is trained for squared error good on this ruler? For one picture, PSNR is a falling
+# function of the squared error, so the two gradients point in opposite directions:
 #
 # $$
 # \frac{\partial\,PSNR}{\partial F} = -\frac{10}{\ln 10}\,\frac{1}{\lVert F-X\rVert^2}\;
@@ -110,7 +122,7 @@ print([f"{form:.3f}" for form in forms], f"{metrics.psnr(X, Y).item():.3f}")
 
 # %%
 guess = Y.clone().requires_grad_()
-squares = losses.sum_of_squares(guess, X)
+squares = sum_of_squares(guess, X)
 uphill = torch.autograd.grad(metrics.psnr(guess, X).sum(), guess)[0]
 downhill = torch.autograd.grad(squares, guess)[0]
 factor = -10 / torch.log(torch.tensor(10.0)) / squares.detach()
@@ -122,12 +134,16 @@ print("equation (2) holds:", torch.allclose(uphill, factor * downhill, atol=1e-9
 # Keys' kernel weighs the samples by their distance $x$, in pixels, from the place where a value is wanted:
 #
 # $$
-# h(x)=\begin{cases}\tfrac32|x|^3-\tfrac52|x|^2+1&|x|\le1\\-\tfrac12|x|^3+\tfrac52|x|^2-4|x|+2&1<|x|\le2\\0&\text{else.}\end{cases}
+# h(x)=\begin{cases}
+# \tfrac32|x|^3-\tfrac52|x|^2+1 & |x|\le1 \\
+# -\tfrac12|x|^3+\tfrac52|x|^2-4|x|+2 & 1<|x|\le2 \\
+# 0 & \text{else.}
+# \end{cases}
 # \tag{3}
 # $$
 #
-# `resize.imresize` computes it as MATLAB does. To see the kernel in it, enlarge a single white pixel: what comes out is
-# the answer of a linear system to an impulse.
+# `resize.imresize` computes it as MATLAB does. To see the kernel in it, enlarge a single white pixel: what
+# comes out is the answer of a linear system to an impulse.
 
 
 # %%
@@ -160,8 +176,9 @@ figures.show(
 
 # %% [markdown]
 # The dots are a third of a pixel apart: 11 of them are not zero. So enlarging by 3 is this: write each
-# pixel into a grid three times as fine, zeros between, and convolve with one fixed $11\times11$ kernel. PyTorch calls that a
-# transposed convolution with stride 3. Shrinking is a convolution with stride 3 and the same kernel, three times as wide.
+# pixel into a grid three times as fine, zeros between, and convolve with one fixed $11\times11$ kernel.
+# PyTorch calls that a transposed convolution with stride 3. Shrinking is a convolution with stride 3 and
+# the same kernel, three times as wide.
 
 # %%
 taps = keys(torch.arange(-5, 6) / 3)
@@ -171,7 +188,8 @@ inside = images.shave(convolved - resize.imresize(low_res, 3), 6)  # at the edge
 print("convolution equals imresize:", inside.abs().max().item() < 1e-5)
 
 # %% [markdown]
-# So $Y$ is a *known, linear* function of the low resolution. What SRCNN adds is a function that is learned and not linear.
+# So $Y$ is a *known, linear* function of the low resolution. What SRCNN adds is a function that is learned
+# and not linear.
 #
 # ## The network
 #
@@ -183,9 +201,9 @@ print("convolution equals imresize:", inside.abs().max().item() < 1e-5)
 # \end{aligned} \tag{4}
 # $$
 #
-# $W_1$ holds $n_1=64$ filters of $9\times9$: it cuts out patches and describes each by 64 numbers. $W_2$ maps
-# them to $n_2=32$ numbers, pixel by pixel ($1\times1$). $W_3$ lays $5\times5$ patches over each other, weighted by these.
-# The paper calls it 9-1-5, after the kernels. In PyTorch these are six lines:
+# $W_1$ holds $n_1=64$ filters of $9\times9$: it cuts out patches and describes each by 64 numbers. $W_2$
+# maps them to $n_2=32$ numbers, pixel by pixel ($1\times1$). $W_3$ lays $5\times5$ patches over each other,
+# weighted by these. The paper calls it 9-1-5, after the kernels. In PyTorch these are six lines:
 
 # %%
 network = nn.Sequential(
@@ -197,8 +215,8 @@ network = nn.Sequential(
 )
 
 # %% [markdown]
-# `imtrans.models.srcnn.SRCNN` is the same network with the same parameters, and a choice of what happens at the border. With
-# valid convolutions, which make the picture smaller, both give the same answer.
+# `imtrans.models.srcnn.SRCNN` is the same network with the same parameters, and a choice of what happens at
+# the border. With valid convolutions, which make the picture smaller, both give the same answer.
 
 # %%
 ours = SRCNN(padding="valid")
@@ -209,8 +227,8 @@ with torch.no_grad():
 print(tuple(patch.shape), "->", tuple(ours(patch).shape))
 
 # %% [markdown]
-# A filter of layer $i$ has $n_{i-1}f_i^2$ weights and one bias. The number of multiplications for each pixel is the number of
-# weights.
+# A filter of layer $i$ has $n_{i-1}f_i^2$ weights and one bias. The number of multiplications for each
+# pixel is the number of weights.
 
 # %%
 VARIANTS = {
@@ -230,7 +248,8 @@ figures.table(counts, caption="Parameters of SRCNN, counted in the code.")
 # %% [markdown]
 # Later papers write "57K parameters" for SRCNN: they mean 9-5-5.
 #
-# How far does an output pixel look? Ask the gradient: it is not zero at exactly those input pixels that matter.
+# How far does an output pixel look? Ask the gradient: it is not zero at exactly those input pixels that
+# matter.
 
 # %%
 window = torch.rand(1, 1, 25, 25, requires_grad=True)
@@ -241,25 +260,27 @@ print(f"rows {rows.min()} to {rows.max()} of the input: a receptive field of {le
 # %% [markdown]
 # ## Training
 #
-# The parameters $\Theta=\{W_1,W_2,W_3,B_1,B_2,B_3\}$ are to make the mean squared distance on $n$ training patches small:
+# The parameters $\Theta=\{W_1,W_2,W_3,B_1,B_2,B_3\}$ are to make the mean squared distance on $n$ training
+# patches small:
 #
 # $$
 # L(\Theta)=\frac1n\sum_{i=1}^n\lVert F(Y_i;\Theta)-X_i\rVert^2. \tag{5}
 # $$
 #
 # The norm *sums* over the pixels of a patch (`losses.sum_of_squares`); PyTorch's `mse_loss` *averages* over
-# them. Valid convolutions turn a patch of $33\times33$ into $21\times21$ pixels, so the two differ by a factor, and so do the
-# learning rates that suit them:
+# them. Valid convolutions turn a patch of $33\times33$ into $21\times21$ pixels, so the two differ by a
+# factor, and so do the learning rates that suit them:
 
 # %%
 prediction, target = torch.rand(2, 16, 1, 21, 21)
-ratio = losses.sum_of_squares(prediction, target) / F.mse_loss(prediction, target)
+ratio = sum_of_squares(prediction, target) / F.mse_loss(prediction, target)
 print(f"{ratio:.0f} = 21 · 21 pixels a patch")
 
 # %% [markdown]
-# Now train. The recipe says everything: data, loss, optimiser, length. The training data are
-# photographs that come with scikit-image and scikit-learn, none of which is used for a score below, and dead leaves, pictures
-# made of random disks. The authors trained by plain SGD for days; our recipe has a better optimiser (Muon) and less time.
+# Now train. The recipe says everything: data, loss, optimiser, length. The training data are photographs
+# that come with scikit-image and scikit-learn, none of which is used for a score below, and dead leaves,
+# pictures made of random disks. The authors trained by plain SGD for days; our recipe has a better
+# optimiser (Muon) and less time.
 
 # %%
 recipe = recipes.RECIPES["srcnn-x3"](budget=BUDGET)
@@ -267,24 +288,28 @@ print(*recipe.material, recipe.optimizer, sep="\n")
 print(f"{recipe.steps} steps of {recipe.batch} patches")
 
 # %%
+options = {"progress": False, "device": DEVICE, "folder": CHECKPOINTS, "resume": CHECKPOINTS is not None}
+
+# %%
 live = figures.LiveCurve(
     recipe.steps,
-    ylabel="loss of a step",
     alt="The loss over the steps, on a logarithmic scale: it falls steeply at first, then slowly.",
 )
-options = {"progress": False, "device": DEVICE, "folder": CHECKPOINTS, "resume": CHECKPOINTS is not None}
-run = training.fit(recipe, on_step=live, validate=evaluation.validator(scales=(SCALE,)), **options)
+run = fit(recipe, on_step=live, validate=validator(scales=(SCALE,)), **options)
 
 # %% [markdown]
-# The loss says little about pictures. On a photograph that was kept apart, the network passes bicubic interpolation:
+# The loss says little about pictures. On a photograph that was kept apart, the network passes bicubic
+# interpolation:
 
 # %%
 validated = [entry for entry in run.log if "psnr" in entry]
-held_out = evaluation.validator(scales=(SCALE,))
+held_out = validator(scales=(SCALE,))
+
+# %%
 figures.curves(
     [entry["step"] for entry in validated],
     {"SRCNN": [entry["psnr"] for entry in validated]},
-    levels={"bicubic": held_out(restore.Bicubic())["psnr"]},
+    levels={"bicubic": held_out(Bicubic())["psnr"]},
     xlabel="step",
     ylabel="PSNR in dB",
     alt="PSNR on a validation photograph over the steps: a rising line that crosses the level of bicubic.",
@@ -293,8 +318,8 @@ figures.curves(
 # %% [markdown]
 # ## The shipped weights
 #
-# This run was short. The package brings weights of the same architecture that were trained longer, on the 91
-# pictures that the paper used. Their card says how.
+# This run was short. The package brings weights of the same architecture that were trained longer, on the
+# 91 pictures that the paper used. Their card says how.
 
 # %%
 shipped = zoo.load("srcnn-x3")
@@ -304,12 +329,13 @@ for key in ("data", "optimizer", "steps", "batch", "parameters"):
 
 # %% [markdown]
 # `evaluation.evaluate` degrades pictures, restores them and compares: always by a named
-# [protocol](../book/protocol.md). Here on the test photographs of the bundle, which neither network has seen.
+# [protocol](../book/protocol.md). Here on the test photographs of the bundle, which neither network has
+# seen.
 
 # %% tags=["nbval-ignore-output"]
 test = [(p.name, p.picture) for p in photos.photos("test", gray=True)]
 candidates = {"bicubic": "bicubic", "this run": run.model, "shipped weights": shipped}
-scores = {name: evaluation.evaluate(model, test, scale=SCALE) for name, model in candidates.items()}
+scores = {name: evaluate(model, test, scale=SCALE) for name, model in candidates.items()}
 figures.table(
     [
         {"network": name, **{row.name: row.psnr for row in score.rows}, "mean": score.psnr}
@@ -325,33 +351,24 @@ print("the shipped weights beat this run:", scores["shipped weights"].psnr > sco
 # %% [markdown]
 # ### Our number beside the paper's
 #
-# Papers report the mean over the five pictures of Set5. Ours is on the card, measured by the paper's protocol: 8-bit luma, a
-# border of 3 pixels left out. If you have Set5, the second cell measures it anew.
+# Papers report the mean over the five pictures of Set5. Ours is on the card, measured by the paper's
+# protocol: 8-bit luma, a border of 3 pixels left out. SC is the sparse-coding method that the slides name.
+# If you have Set5, the second cell measures anew.
 
 # %%
-measured = {(s["set"], s["scale"], s["protocol"]): s for s in card["scores"]}
-ours_set5 = measured["Set5", 3, "y8"]
-paper = published.score("srcnn", "SRCNN 9-1-5", "Set5", 3)
+ours_set5 = next(s for s in card["scores"] if (s["set"], s["scale"], s["protocol"]) == ("Set5", SCALE, "y8"))
+rows = [
+    published.rows("srcnn", model=model, set="Set5", scale=SCALE)[0] for model in ("Bicubic", "SC", "SRCNN")
+]
+rows.append({"model": "SRCNN, our weights", "source": "the card", **ours_set5})
 figures.table(
-    [
-        {
-            "network": "bicubic, as published",
-            "PSNR": published.score("srcnn", "bicubic", "Set5", 3),
-            "SSIM": None,
-        },
-        {"network": "SRCNN 9-1-5, as published", "PSNR": paper, "SSIM": None},
-        {
-            "network": "SRCNN 9-1-5, our weights",
-            "PSNR": ours_set5["psnr"],
-            "SSIM": f"{ours_set5['ssim']:.4f}",
-        },
-    ],
-    caption="Set5 ×3, PSNR in dB, protocol y8; trained on the 91 pictures.",
+    [{key: row[key] for key in ("model", "psnr", "source")} for row in rows],
+    caption="Set5 ×3, PSNR in dB, protocol y8; SRCNN is 9-1-5, trained on the 91 pictures.",
 )
 
 # %% tags=["nbval-ignore-output"]
 try:
-    print(evaluation.evaluate(shipped, benchmarks.load("Set5"), scale=SCALE).table())
+    print(evaluate(shipped, benchmarks.load("Set5"), scale=SCALE).table())
 except FileNotFoundError:
     print("Set5 is not at hand here; the number above is from the card.")
 
@@ -363,41 +380,47 @@ except FileNotFoundError:
 # %%
 with torch.no_grad():
     by_run, by_shipped = run.model(Y).clamp(0, 1), shipped(Y).clamp(0, 1)
+
+# %%
 figures.zoom(
     {"bicubic": Y, "this run": by_run, "shipped weights": by_shipped, "X": X},
-    (190, 110, 60, 50),
+    (192, 110, 56, 48),
     alt="a smile; the network's edges are sharper than bicubic's, but the single teeth are in X alone",
+    factor=3,
 )
 
 # %% [markdown]
-# Move the divider, with the mouse or with the arrow keys. Luma comes from the network, colour from bicubic interpolation
-# (`restore.super_resolve`): nobody sees that the colours are blurred.
+# Move the divider, with the mouse or with the arrow keys. Luma comes from the network, colour from bicubic
+# interpolation (`restore.super_resolve`): nobody sees that the colours are blurred.
 
 # %%
-small = degrade.bicubic_down(photo, SCALE).clamp(0, 1)
-enlarged = {"bicubic": resize.imresize(small, SCALE), "SRCNN": restore.super_resolve(shipped, small, SCALE)}
+small = degrade.bicubic_down(photo, SCALE).clamp(0, 1)  # (1, 3, 170, 170)
+enlarged = {"bicubic": resize.imresize(small, SCALE), "SRCNN": super_resolve(shipped, small, SCALE)}
+
+# %%
 before, after = (figures.crop(p, (170, 30, 130, 130)) for p in enlarged.values())
 widgets.before_after(before, after, labels=("bicubic", "SRCNN"), alt="the astronaut's face", factor=3)
 
 # %% [markdown]
 # ## What the first layer sees
 #
-# Each of the 64 filters looks at $9\times9$ pixels. Middle gray is zero; the strongest filter comes first. There are
-# edges in several directions, blobs, and a few that are nearly noise: the paper's figure shows the same kinds.
+# Each of the 64 filters looks at $9\times9$ pixels. Middle gray is zero; the strongest filter comes first,
+# and each has its own contrast. There are edges in several directions, spots and rings, as in the paper's
+# figure. The weakest, at the end, look like noise: training has hardly moved them from their random start.
 
 # %%
 figures.filters(
     shipped.patch_extraction.weight,
-    alt="The 64 filters of the first layer: bright and dark bands in several directions, centred spots, textures.",
+    alt="The 64 filters of the first layer: bands in several directions, centred spots, textures.",
     factor=5,
 )
 
 # %% [markdown]
 # ## Borders
 #
-# In training no pixel beyond the patch is invented (*valid* convolutions). In use the answer must be as large as the
-# picture, so each layer *repeats* the edge. What if it invents black (*zeros*), as many a re-implementation does? The same
-# weights, three habits; the score leaves out 3 pixels at each side.
+# In training no pixel beyond the patch is invented (*valid* convolutions). In use the answer must be as
+# large as the picture, so each layer *repeats* the edge. What if it invents black (*zeros*), as many a
+# re-implementation does? The same weights, three habits; the score leaves out 3 pixels at each side.
 
 
 # %%
@@ -418,26 +441,29 @@ shipped.padding = "replicate"
 figures.table(habits, caption="PSNR in dB on one photograph, by what the layers do at the border.")
 
 # %% [markdown]
-# The receptive field reaches 6 pixels, so deeper inside nothing changes: the right column is the same three times. At the
-# rim, zeros are the sharpest edge of the whole picture, and the network was trained to sharpen edges.
+# The receptive field reaches 6 pixels, so deeper inside nothing changes: the right column is the same three
+# times. At the rim, zeros are the sharpest edge of the whole picture, and the network was trained to
+# sharpen edges.
 
 # %%
 with torch.no_grad():
     shipped.padding = "zeros"
     black = shipped(Y).clamp(0, 1)
     shipped.padding = "replicate"
+
+# %%
 figures.zoom(
     {"zeros": black, "replicate": shipped(Y).detach()},
     (0, 460, 50, 50),
-    alt="the lower left corner of the picture; with zeros the outermost pixels turn dark and bright in stripes",
+    alt="the lower left corner of the picture; with zeros, stripes run along the edge",
 )
 
 # %% [markdown]
 # ## The trap: another ruler
 #
-# Numbers of different papers and programs are often not comparable, and the reason is seldom the network. We
-# measure what each departure from the protocol does to the score of *the same method*: another luma, no border, another
-# library's bicubic.
+# Numbers of different papers and programs are often not comparable, and the reason is seldom the network.
+# We measure what each departure from the protocol does to the score of *the same method*: another luma, no
+# border, another library's bicubic.
 
 
 # %%
@@ -491,6 +517,8 @@ RULERS = {
     "PyTorch's default bicubic": {"down": by_torch, "up": by_torch},
     "PyTorch's default, up only": {"up": by_torch},
 }
+
+# %%
 methods = {"bicubic": None, "SRCNN": shipped}
 trap = {
     ruler: {name: mean_psnr(**how, network=net) for name, net in methods.items()}
@@ -508,10 +536,11 @@ figures.table(
 )
 
 # %% [markdown]
-# Read the table by rows. Another luma or RGB moves both methods by more than most papers gain: full-range luma costs
-# $20\log_{10}(255/219)$ dB by its range alone. Pillow antialiases like MATLAB: harmless. PyTorch's default does not
-# antialias and has another kernel (Keys' with $a=-0.75$): it moves bicubic and the network by *different* amounts, because the
-# network has never seen such a low resolution. Then not even the gain is comparable.
+# Read the table by rows. Full-range luma costs bicubic $20\log_{10}(255/219)$ dB by its range alone, and
+# RGB a little more; the network loses more than that, because it has learned on levels from 16 to 235.
+# Pillow antialiases like MATLAB: harmless. PyTorch's default does not antialias and has another kernel
+# (Keys' with $a=-0.75$). There the network falls below bicubic: it has never seen such a low resolution. So
+# a wrong ruler does not just move all numbers. It changes who wins.
 
 # %%
 print(f"full range against studio range: {20 * torch.log10(torch.tensor(255 / 219)):.2f} dB")
@@ -522,64 +551,65 @@ print("smallest gain over bicubic:", min(gain, key=gain.get))
 # %% [markdown]
 # ## How wide must it be?
 #
-# The paper trains 9-1-5 with twice and with half the filters and reports PSNR on Set5 and the time of a picture. Times of
-# another decade's machine say little, their *ratios* more. We trained the three widths by one recipe for one number of
-# steps, and timed them in turn on one machine.
+# The paper trains 9-1-5 with twice and with half the filters and reports PSNR on Set5 and the time of a
+# picture. Times of another decade's machine say little, their *ratios* more. We trained the three widths by
+# one recipe for one number of steps, and timed them in turn on one machine.
 
 # %%
-width = published.results("srcnn-width")
-in_paper = {row["n1"]: row for row in published.table("srcnn-width")}
+PAPER_SECONDS = {128: 0.60, 64: 0.18, 32: 0.05}  # a picture, from the table of the slides
+width = []
+for row in measured.rows("srcnn-width"):
+    n1, n2 = row["n1"], row["n2"]
+    paper = published.rows("srcnn", model=f"SRCNN {n1}-{n2}")[0]["psnr"]
+    ratio = PAPER_SECONDS[n1] / PAPER_SECONDS[64]
+    row |= {"filters": f"{n1}, {n2}", "PSNR, paper": paper, "PSNR, here": row["psnr"]}
+    width.append(row | {"time, paper": ratio, "time, here": row["time_ratio"]})
+
+# %%
+columns = ("filters", "weights", "PSNR, paper", "PSNR, here", "time, paper", "time, here")
 figures.table(
-    [
-        {
-            "filters": f"{row['n1']}, {row['n2']}",
-            "weights": row["weights"],
-            "PSNR, paper": in_paper[row["n1"]]["psnr"],
-            "PSNR, here": row["psnr"],
-            "time, paper": in_paper[row["n1"]]["time_ratio"],
-            "time, here": row["time_ratio"],
-        }
-        for row in width
-    ],
-    caption=f"Set5 ×3, PSNR in dB, protocol y8, {width[0]['steps']} steps each; times relative to the middle width.",
+    [{column: row[column] for column in columns} for row in width],
+    caption=f"Set5 ×3, PSNR in dB, protocol y8, {width[0]['steps']} steps each; time relative to the middle.",
 )
 
 # %% [markdown]
-# The paper trained on ImageNet for days, we on 91 pictures for minutes: our numbers are lower, and a difference
-# between two single runs of one or two hundredths says nothing.
+# Same order, same picture: twice the filters cost about three times the time, for one or two tenths of a
+# decibel. The levels are not comparable: the paper trained on ImageNet for days, we for minutes on the 91
+# pictures, each width once.
 #
-# One of the three we train here: the narrow one, by the same recipe and for the same number of steps as our run above.
+# One of the three we train here: the narrow one, by the same recipe and for the same number of steps as our
+# run above.
+
+# %%
+folder = CHECKPOINTS and f"{CHECKPOINTS}/narrow"
+narrow_recipe = recipes.srcnn(SCALE, budget=BUDGET, n1=32, n2=16, name="srcnn-narrow")
 
 # %%
 live = figures.LiveCurve(
     recipe.steps,
-    ylabel="loss of a step",
     alt="The loss of the narrow network over the steps, on a logarithmic scale: the same shape as before.",
 )
-folder = CHECKPOINTS and f"{CHECKPOINTS}/narrow"
-narrow_recipe = recipes.srcnn(SCALE, budget=BUDGET, n1=32, n2=16, name="srcnn-narrow")
-narrow = training.fit(narrow_recipe, on_step=live, **{**options, "folder": folder})
+narrow = fit(narrow_recipe, on_step=live, **{**options, "folder": folder})
 
 # %% tags=["nbval-ignore-output"]
-narrow_score = evaluation.evaluate(narrow.model, test, scale=SCALE)
+speed = []
+for name, net in (("9-1-5", run.model), ("9-1-5, narrow", narrow.model)):
+    with torch.no_grad():
+        seconds = min(timeit.repeat(lambda net=net: net(Y), number=1, repeat=7))
+    speed.append({"network": name, "PSNR": evaluate(net, test, scale=SCALE).psnr, "time": seconds})
 figures.table(
-    [
-        {"network": "9-1-5", "mean PSNR": scores["this run"].psnr, "training time": "1.00"},
-        {
-            "network": "9-1-5, narrow",
-            "mean PSNR": narrow_score.psnr,
-            "training time": f"{narrow.seconds / run.seconds:.2f}",
-        },
-    ],
-    caption=f"{recipe.steps} steps each, PSNR in dB on the test photographs, time relative to the first.",
+    [row | {"time": row["time"] / speed[0]["time"]} for row in speed],
+    caption=f"{recipe.steps} steps each: mean PSNR in dB on the test photographs, time a picture as a ratio.",
 )
 
 # %% [markdown]
+# After so few steps the widths are close: a wide network needs a long training to show what it can.
+#
 # ## Where it fails
 #
-# SRCNN knows one degradation: bicubic shrinking by 3 of a clean picture. Give it something else, and it sharpens what it
-# should not. First noise: a little of it in the low resolution. Then a picture shrunk by 2 only, in which the
-# network finds a blur that is not there.
+# SRCNN knows one degradation: bicubic shrinking by 3 of a clean picture. Give it something else, and it
+# sharpens what it should not. First noise: a little of it in the low resolution. Then a picture shrunk by 2
+# only, in which the network finds a blur that is not there.
 
 # %%
 noisy = resize.imresize(degrade.gaussian_noise(low_res, 10, seed=0), SCALE)
@@ -600,6 +630,8 @@ figures.table(failures, caption="PSNR in dB where the input is not what the netw
 # %%
 with torch.no_grad():
     sharpened = shipped(noisy)
+
+# %%
 figures.zoom(
     {"bicubic of the noisy picture": noisy, "SRCNN of the noisy picture": sharpened},
     badge,
@@ -607,13 +639,14 @@ figures.zoom(
 )
 
 # %% [markdown]
-# And in the clean case: look at the badge again. The lettering was not in the low resolution, so it is not in the
-# answer. The network makes edges sharp; it does not know letters.
+# And in the clean case: look at the badge again. The lettering was not in the low resolution, so it is not
+# in the answer. The network makes edges sharp; it does not know letters.
 #
 # ## Try your own photograph
 #
-# Put a path between the quotes. On Colab, `from google.colab import files; PATH = next(iter(files.upload()))` asks for a
-# file. Your picture is taken as it is and enlarged by 3, so keep it small.
+# Put a path between the quotes. On Colab, `from google.colab import files; PATH =
+# next(iter(files.upload()))` asks for a file. Your picture is taken as it is and enlarged by 3, so keep it
+# small.
 
 # %%
 PATH = ""
@@ -621,7 +654,7 @@ mine = images.read(PATH) if PATH else degrade.bicubic_down(photos.photo("chelsea
 box = (120, 80, 60, 50)  # left, top, width, height in the enlarged picture
 large = {
     "bicubic": resize.imresize(mine, SCALE),
-    "SRCNN": restore.super_resolve(shipped, mine, SCALE, tile=512),
+    "SRCNN": super_resolve(shipped, mine, SCALE, tile=512),
 }
 figures.zoom(large, box, alt="a part of your photograph; as it stands, a cat's eye")
 
@@ -631,8 +664,8 @@ figures.zoom(large, box, alt="a part of your photograph; as it stands, a cat's e
 # Fill in what stands for `...` and run the check below it.
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 1. Levels and decibels.** Two 8-bit pictures differ by exactly `levels` grey levels in each pixel. What is their
-# PSNR? Write it for any number of levels.
+# **Exercise 1. Levels and decibels.** Two 8-bit pictures differ by exactly `levels` grey levels in each
+# pixel. What is their PSNR? Write it for any number of levels.
 #
 # *Hint.* What is the mean squared error if all errors are equal? Then use the last form of (1).
 
@@ -655,7 +688,7 @@ def psnr_of(levels):
 
 # %% tags=["check"]
 gray = torch.full((1, 1, 8, 8), 100 / 255)
-exercises.check(
+check(
     psnr_of(2),
     metrics.psnr(gray, gray + 2 / 255).item(),
     because="doubling the error costs 6.02 dB, whatever it was",
@@ -664,8 +697,8 @@ exercises.check(
 )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 2. Counting.** Write the number of parameters, weights and biases, of SRCNN with one channel and kernels
-# $f_1,f_2,f_3$.
+# **Exercise 2. Counting.** Write the number of parameters, weights and biases, of SRCNN with one channel
+# and kernels $f_1,f_2,f_3$.
 #
 # *Hint.* A filter has a weight for each channel and pixel that it sees, and one bias.
 
@@ -689,7 +722,7 @@ def parameters(n1, n2, f1, f2, f3):
 
 
 # %% tags=["check"]
-exercises.check(
+check(
     parameters(64, 32, 9, 5, 5),
     sum(p.numel() for p in SRCNN(f2=5).parameters()),
     because="this is what later papers call the 57K of SRCNN",
@@ -697,12 +730,13 @@ exercises.check(
 )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 3. The learning rate of the paper.** The authors' program minimises
-# $\tfrac1{2N}\sum_i\lVert F(Y_i)-X_i\rVert^2$ by SGD with the learning rate $10^{-4}$. You have `nn.MSELoss()`, the mean over the
-# pixels too. Which learning rate makes the same steps, for training patches of `side` × `side` pixels at the input of 9-1-5?
+# **Exercise 3. The learning rate of the paper.** The authors' program minimises $\tfrac1{2N}\sum_i\lVert
+# F(Y_i)-X_i\rVert^2$ by SGD with the learning rate $10^{-4}$. You have `nn.MSELoss()`, the mean over the
+# pixels too. Which learning rate makes the same steps, for training patches of `side` × `side` pixels at
+# the input of 9-1-5?
 #
-# *Hint.* The loss is scaled by some factor, so is its gradient, and so is the step. Valid convolutions: count the pixels of
-# the *output*.
+# *Hint.* The loss is scaled by some factor, so is its gradient, and so is the step. Valid convolutions:
+# count the pixels of the *output*.
 
 
 # %% tags=["stub"]
@@ -723,9 +757,9 @@ def learning_rate(side):
 
 # %% tags=["check"]
 out, goal = torch.rand(2, 16, 1, 21, 21)
-exercises.check(
+check(
     learning_rate(33),
-    1e-4 * (losses.half_sum_of_squares(out, goal) / F.mse_loss(out, goal)).item(),
+    1e-4 * (half_sum_of_squares(out, goal) / F.mse_loss(out, goal)).item(),
     because="with 1e-4 and the mean, training is 220 times too slow",
     mistakes=[
         (1e-4 * 33**2 / 2, "33 is the side of the input; the output is smaller"),
@@ -735,11 +769,11 @@ exercises.check(
 )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 4. Nothing at all.** Set the parameters of an SRCNN by hand so that $F(Y)=Y$: the network that does nothing. It
-# shows what a trained one must carry through its layers besides the detail.
+# **Exercise 4. Nothing at all.** Set the parameters of an SRCNN by hand so that $F(Y)=Y$: the network that
+# does nothing. It shows what a trained one must carry through its layers besides the detail.
 #
-# *Hint.* Start from zeros. One filter in each layer is enough; which pixel of its kernel must be 1? And why does
-# ReLU do no harm?
+# *Hint.* Start from zeros. One filter in each layer is enough; which pixel of its kernel must be 1? And why
+# does ReLU do no harm?
 
 
 # %% tags=["stub"]
@@ -771,7 +805,7 @@ def identity(network):
 # %% tags=["check"]
 done_nothing = identity(SRCNN())
 with torch.no_grad():
-    exercises.check(
+    check(
         ... if done_nothing is ... else done_nothing(Y),
         Y,
         because="VDSR, lecture 5, adds Y at the end, so that its layers need not carry it",
@@ -784,8 +818,9 @@ with torch.no_grad():
     )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 5. The weights of bicubic.** Enlarge by 3: an output pixel lies a third of a pixel right of an input pixel. With which
-# weights do the four nearest input pixels, at distances $-\tfrac43,-\tfrac13,\tfrac23,\tfrac53$, enter? Give a tensor of four.
+# **Exercise 5. The weights of bicubic.** Enlarge by 3: an output pixel lies a third of a pixel right of an
+# input pixel. With which weights do the four nearest input pixels, at distances
+# $-\tfrac43,-\tfrac13,\tfrac23,\tfrac53$, enter? Give a tensor of four.
 #
 # *Hint.* Equation (3), no program needed; but one is allowed.
 
@@ -803,7 +838,7 @@ four_weights = torch.tensor([0.0, 2 / 3, 1 / 3, 0.0])
 
 # %% tags=["check"]
 steps = torch.eye(9)[:, None, None, :].expand(-1, -1, 9, -1)  # nine pictures, each with one white column
-exercises.check(
+check(
     four_weights,
     resize.imresize(steps, 3)[3:7, 0, 13, 14],
     because="two are negative: bicubic sharpens a little, and can overshoot at edges",
@@ -815,16 +850,23 @@ exercises.check(
 #
 # ## What we left out, and errata
 #
-# - The paper's own training: SGD for days, weights that start at $\mathcal N(0,0.001^2)$. It is the budget `paper` of the recipe.
-# - The nets 9-3-5 and 9-5-5 and training on ImageNet; our `srcnn-955-x3` is 9-5-5, trained on more pictures than the 91.
-# - Colour: the journal paper tries YCbCr and RGB. Its table of that is on the [page of the lecture](../lectures/01-srcnn.md).
-# - The text of the paper blurs by a Gaussian before it shrinks; the released program does not, and neither do we.
-# - The slides do not say that their table of widths is at ×3 and from nets trained on ImageNet. The journal paper is of
-#   2016 (online 2015).
+# - The paper's own training: SGD for days, weights that start at $\mathcal N(0,0.001^2)$. It is the budget
+#   `paper` of the recipe.
+# - The nets 9-3-5 and 9-5-5 and training on ImageNet; our `srcnn-955-x3` is 9-5-5, trained on more pictures
+#   than the 91.
+# - Colour: the journal paper tries YCbCr and RGB. Its table of that is on the [page of the
+#   lecture](../lectures/01-srcnn.md).
+# - The text of the paper blurs by a Gaussian before it shrinks; the released program does not, and neither
+#   do we.
+# - The slides do not say that their table of widths is at ×3 and from nets trained on ImageNet. The journal
+#   paper is of 2016 (online 2015).
 #
 # ## References
 #
-# - C. Dong, C. C. Loy, K. He, X. Tang: Learning a Deep Convolutional Network for Image Super-Resolution. ECCV 2014.
-# - C. Dong, C. C. Loy, K. He, X. Tang: Image Super-Resolution Using Deep Convolutional Networks. IEEE TPAMI 38(2), 2016.
+# - C. Dong, C. C. Loy, K. He, X. Tang: Learning a Deep Convolutional Network for Image Super-Resolution.
+#   ECCV 2014.
+# - C. Dong, C. C. Loy, K. He, X. Tang: Image Super-Resolution Using Deep Convolutional Networks. IEEE TPAMI
+#   38(2), 2016.
 # - R. G. Keys: Cubic Convolution Interpolation for Digital Image Processing. IEEE TASSP 29(6), 1981.
-# - J. Yang, J. Wright, T. Huang, Y. Ma: Image Super-Resolution via Sparse Representation. IEEE TIP 19(11), 2010.
+# - J. Yang, J. Wright, T. Huang, Y. Ma: Image Super-Resolution via Sparse Representation. IEEE TIP 19(11),
+#   2010.

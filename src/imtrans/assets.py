@@ -75,9 +75,7 @@ def sha256_pixels(levels: np.ndarray) -> str:
     return hashlib.sha256(f"{levels.shape}".encode() + levels.tobytes()).hexdigest()
 
 
-def fetch(
-    urls: Sequence[str], path: str | os.PathLike, sha256: str | None = None, *, progress: bool = True
-) -> Path:
+def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = None, *, progress: bool = True) -> Path:
     """The file at ``path``, downloaded from the first address that answers with the right bytes.
 
     A file that is there already, and has the digest if one is given, is not fetched again. A download is
@@ -115,9 +113,7 @@ def fetch(
         finally:
             aside.unlink(missing_ok=True)
     tried = "; ".join(failures) or "no address is known"
-    raise FileNotFoundError(
-        f"{path.name} could not be fetched ({tried}): put a copy into the folder {path.parent}"
-    )
+    raise FileNotFoundError(f"{path.name} could not be fetched ({tried}): put a copy into the folder {path.parent}")
 
 
 def _reason(error: Exception) -> str:
@@ -148,7 +144,7 @@ def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> s
     Raises:
         FileNotFoundError: If the folder does not exist.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     if not path.parent.is_dir():
@@ -157,7 +153,7 @@ def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> s
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()}
     aside = _aside(path)
     try:
-        save_file(tensors, aside)
+        aside.write_bytes(save(tensors))  # safetensors' own save_file makes a file that only its owner may read
         digest = sha256_file(aside)
         os.replace(aside, path)
     finally:

@@ -1,22 +1,23 @@
 """Pictures through a network, and a score by the papers' protocols. Every score names its protocol.
 
-==========  =================================================  =====================================  ====================
-protocol    low resolution made from                           luma that is compared                  used by
-==========  =================================================  =====================================  ====================
-y8          8-bit Y; down and up unrounded                     the answer, rounded                    SRCNN, VDSR, bicubic
-rgb-y       8-bit RGB, 8-bit result                            of the 8-bit RGB answer, unrounded     RDN, RCAN
-rgb-y8      8-bit RGB, 8-bit result                            of the 8-bit RGB answer, rounded       EDSR
-y-double    RGB, unrounded                                     unrounded                              DnCNN-3
-==========  =================================================  =====================================  ====================
+========  ==============================  ===================================  ====================
+protocol  low resolution made from        luma that is compared                used by
+========  ==============================  ===================================  ====================
+y8        8-bit Y; down and up unrounded  the answer, rounded                  SRCNN, VDSR, bicubic
+rgb-y     8-bit RGB, 8-bit result         of the 8-bit RGB answer, unrounded   RDN, RCAN
+rgb-y8    8-bit RGB, 8-bit result         of the 8-bit RGB answer, rounded     EDSR
+y-double  RGB, unrounded                  unrounded                            DnCNN-3
+========  ==============================  ===================================  ====================
 
-They lie up to 0.09 dB apart on the same pictures. A picture with one channel is its own luma. Denoising has ``gray`` (one
-channel) and ``rgb``: noise in 8-bit levels, not clipped; the answer clipped and rounded; no border.
+They lie up to 0.09 dB apart on the same pictures. A picture with one channel is its own luma. Denoising has
+``gray`` (one channel) and ``rgb``: noise in 8-bit levels, not clipped; the answer clipped and rounded; no
+border.
 """
 
 import math
 import os
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -133,30 +134,31 @@ def evaluate(
         model: A network, or ``"bicubic"``.
         pictures: (name, picture) with pictures (1, C, H, W) in [0, 1], C = 1 or 3.
         scale: Of super-resolution. May be left out where the network has just one.
-        sigma: Noise level in 8-bit levels, for denoisers. May be left out where the network was trained for one, its
-            attribute ``sigma``.
+        sigma: Noise level in 8-bit levels, for denoisers. May be left out where the network was trained for
+            one, its attribute ``sigma``.
         protocol: A ruler of the table above; None takes `default_protocol`.
         border: Pixels left out at each side; None takes the scale, or 0 for denoising.
         name: Of the network, for the table; None takes that of its class.
         seed: Of the noise; picture ``i`` by name has seed + i.
         tile: As for `restore.super_resolve`.
         self_ensemble: As for `restore.super_resolve`.
-        save: A folder, made if it is missing, for the restored pictures: ``<picture>_<name>.png``, luma under y8.
+        save: A folder, made if it is missing, for the restored pictures: ``<picture>_<name>.png``, luma under
+            y8.
         progress: Show a bar.
 
     Raises:
-        ValueError: On an unknown protocol or one that does not suit the network, a scale or noise level that is missing
-            or wrong, no pictures, or a picture that is too small.
+        ValueError: On an unknown protocol or one that does not suit the network, a scale or noise level that
+            is missing or wrong, no pictures, or a picture that is too small.
     """
     if model == "bicubic":
         model, name = restore.Bicubic(), name or "bicubic"
     name = name or type(model).__name__
     if not pictures:
         raise ValueError("no pictures to evaluate on")
-    if model.scales:
-        scale, sigma = _one_scale(model, scale, sigma), None
-    else:
-        scale, sigma = None, _one_sigma(model, scale, sigma)
+    if (sigma if model.scales else scale) is not None:
+        raise ValueError("a scale is for super-resolution, a noise level for denoising")
+    scale = restore.known_scale(model, scale) if model.scales else None
+    sigma = None if model.scales else _known_sigma(model, sigma)
     protocol = _check_protocol(model, protocol or default_protocol(model))
     border = (scale or 0) if border is None else border
 
@@ -165,14 +167,16 @@ def evaluate(
             return restore.denoise(model, gaussian_noise(truth, sigma, seed), tile=tile)
         low_res = _low_res(truth, scale, protocol)
         if isinstance(model, restore.Bicubic) and protocol.startswith("rgb"):
-            return to_float(imresize(to_uint8(low_res), scale))  # as MATLAB does: rounded after each of two passes
+            # As MATLAB enlarges 8-bit pictures: rounded after each of its two passes.
+            return to_float(imresize(to_uint8(low_res), scale))
         return restore.super_resolve(model, low_res, scale, tile=tile, self_ensemble=self_ensemble)
 
     rows = []
+    pictures = sorted(pictures, key=lambda pair: pair[0])
     with _fp32(model):
-        for index, (stem, picture) in enumerate(_bar(sorted(pictures, key=lambda pair: pair[0]), name, progress)):
+        for index, (stem, picture) in enumerate(_bar(pictures, name) if progress else pictures):
             if protocol == "gray" and picture.shape[1] != 1:
-                raise ValueError(f"{stem}: protocol gray wants pictures of one channel; rgb is for colour pictures")
+                raise ValueError(f"{stem} has {picture.shape[1]} channels; protocol gray wants 1, rgb takes any")
             try:
                 truth = modcrop(picture, scale) if scale else to_float(to_uint8(picture))
                 answer = restored(truth, seed + index)
@@ -185,17 +189,7 @@ def evaluate(
     return Evaluation(name, protocol, tuple(rows), border, scale, sigma)
 
 
-def _one_scale(model: nn.Module, scale: int | None, sigma: float | None) -> int:
-    if sigma is not None:
-        raise ValueError("a noise level is for denoisers; this network is for super-resolution")
-    if scale is None and len(model.scales) > 1:
-        raise ValueError(f"which scale? one of {', '.join(map(str, model.scales))}")
-    return model.scales[0] if scale is None else scale
-
-
-def _one_sigma(model: nn.Module, scale: int | None, sigma: float | None) -> float:
-    if scale is not None:
-        raise ValueError("a scale is for super-resolution; this network is a denoiser")
+def _known_sigma(model: nn.Module, sigma: float | None) -> float:
     sigma = getattr(model, "sigma", None) if sigma is None else sigma
     if sigma is None:
         raise ValueError("which noise level? sigma in 8-bit levels, 25 for instance")
@@ -214,7 +208,7 @@ def _check_protocol(model: nn.Module, protocol: str) -> str:
 
 
 def _low_res(picture: Tensor, scale: int, protocol: str) -> Tensor:
-    """What a network of super-resolution gets of a clean picture with sides that are multiples of the scale."""
+    """What a network of super-resolution gets of a clean picture whose sides divide by the scale."""
     if protocol == "y8":
         return bicubic_down(compared(picture, protocol), scale)
     if protocol == "y-double":
@@ -236,7 +230,8 @@ def score(name: str, answer: Tensor, truth: Tensor, *, protocol: str, border: in
     """PSNR and SSIM of one picture (1, C, H, W) against the truth; a picture of one channel is its own luma.
 
     Raises:
-        ValueError: On an unknown protocol, different sizes, or what is smaller than the border and SSIM's 11 pixels.
+        ValueError: On an unknown protocol, different sizes, or what is smaller than the border and SSIM's 11
+            pixels.
     """
     if protocol not in SUPER_RESOLUTION + DENOISING:
         raise ValueError(f"no protocol {protocol!r}: one of {', '.join(SUPER_RESOLUTION + DENOISING)}")
@@ -244,19 +239,19 @@ def score(name: str, answer: Tensor, truth: Tensor, *, protocol: str, border: in
     return Row(name, *(metric(*pair, border=border).item() for metric in (metrics.psnr, metrics.ssim)))
 
 
-def _fp32(model: nn.Module):
+@contextmanager
+def _fp32(model: nn.Module) -> Iterator[None]:
     """No autocast, no TF32: scores are computed in fp32 wherever they are computed."""
     low = {p.dtype for p in model.parameters()} - {torch.float32}
     if low:
         raise ValueError(f"scores are computed in float32, but the network is in {', '.join(map(str, low))}")
-    if any(p.is_cuda for p in model.parameters()):
-        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    return nullcontext()
+    on_gpu = any(p.is_cuda for p in model.parameters())
+    exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if on_gpu else nullcontext()
+    with torch.autocast("cuda" if on_gpu else "cpu", enabled=False), exact:
+        yield
 
 
-def _bar(pictures: list[NamedPicture], name: str, progress: bool):
-    if not progress:
-        return pictures
+def _bar(pictures: list[NamedPicture], name: str):
     from tqdm.auto import tqdm
 
     return tqdm(pictures, name, leave=False)
@@ -267,8 +262,8 @@ def validator(
 ) -> Callable[[nn.Module], dict[str, float]]:
     """What `imtrans.training.fit` calls to see how far a network is, on pictures that no training sees.
 
-    They are the ten of BSD500_test that are held out where that set is at hand, else the bundled validation photographs;
-    the middle of each, so that a call takes seconds.
+    They are the ten of BSD500_test that are held out where that set is at hand, else the bundled validation
+    photographs; the middle of each, so that a call takes seconds.
 
     Args:
         scales: Of super-resolution.
@@ -276,7 +271,8 @@ def validator(
         size: Side of the middle piece in pixels.
 
     Returns:
-        Network → ``{"psnr": mean}``, with several scales also ``"psnr_x2"`` and so on, by the default protocol.
+        Network → ``{"psnr": mean}``, with several scales also ``"psnr_x2"`` and so on, by the default
+        protocol.
     """
     if benchmarks.locate("BSD500_test"):
         pictures = benchmarks.load("BSD500_test", held_out=True)
@@ -304,7 +300,8 @@ def _middle(picture: Tensor, size: int) -> Tensor:
 def card_scores(model: nn.Module, *, progress: bool = False) -> list[dict[str, Any]]:
     """The scores of a network on the test sets at hand, as they stand on its card. Nothing is fetched.
 
-    Set5, Set14 and B100 at each scale, by y8 for luma, by rgb-y and rgb-y8 for RGB; Set12 and BSD68 for denoisers.
+    Set5, Set14 and B100 at each scale, by y8 for luma, by rgb-y and rgb-y8 for RGB; Set12 and BSD68 for
+    denoisers.
     """
     sets = ("Set5", "Set14", "B100") if model.scales else ("Set12", "BSD68")
     protocols = ("rgb-y", "rgb-y8") if model.scales and model.channels == 3 else (default_protocol(model),)
@@ -315,7 +312,10 @@ def card_scores(model: nn.Module, *, progress: bool = False) -> list[dict[str, A
         pictures = benchmarks.load(name)
         for scale in model.scales or (None,):
             for protocol in protocols:
-                result = evaluate(model, pictures, scale=scale, protocol=protocol, name=name, progress=progress).to_dict()
-                keys = ("scale", "sigma", "protocol", "psnr", "ssim", "border")
-                scores.append({"set": name, **{key: result[key] for key in keys}})
+                score = evaluate(
+                    model, pictures, scale=scale, protocol=protocol, name=name, progress=progress
+                ).to_dict()
+                numbers = {"psnr": round(score["psnr"], 3), "ssim": round(score["ssim"], 4)}
+                ruler = {key: score[key] for key in ("scale", "sigma", "protocol", "border")}
+                scores.append({"set": name} | ruler | numbers)
     return scores

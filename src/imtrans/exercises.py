@@ -40,9 +40,7 @@ def check(
 
 
 def _missing(answer: Answer) -> bool:
-    return (
-        answer is None or answer is ... or (isinstance(answer, tuple | list) and any(map(_missing, answer)))
-    )
+    return answer is None or answer is ... or (isinstance(answer, tuple | list) and any(map(_missing, answer)))
 
 
 def _same(answer: Answer, expected: Answer, tolerance: float) -> bool:
@@ -72,9 +70,7 @@ def _difference(answer: Answer, expected: Answer) -> str:
     if isinstance(expected, tuple | list):
         if not isinstance(answer, tuple | list) or len(answer) != len(expected):
             return f"{len(expected)} values are wanted"
-        places = [
-            str(i) for i, (a, e) in enumerate(zip(answer, expected, strict=True), 1) if not _same(a, e, 1e-5)
-        ]
+        places = [str(i) for i, (a, e) in enumerate(zip(answer, expected, strict=True), 1) if not _same(a, e, 1e-5)]
         return f"look again at value {' and '.join(places)}"
     a, e = _tensor(answer), _tensor(expected)
     if isinstance(expected, str) or e is None:

@@ -60,7 +60,7 @@ def show(figure: "Figure", *, alt: str) -> Html:
     """
     from PIL import Image
 
-    alt = described(alt)
+    words = described(alt)
     drawn = io.BytesIO()
     ground = figure.get_facecolor()
     figure.savefig(drawn, format="png", dpi=2 * _DOTS, facecolor=ground, metadata={"Software": None})
@@ -75,7 +75,7 @@ def show(figure: "Figure", *, alt: str) -> Html:
     style = "max-width:100%;height:auto;border-radius:4px"
     source = encoded(file.getvalue(), "image/png")
     size = f'width="{width}" height="{height}"'
-    return Html(f'<img class="chart" alt="{alt}" {size} style="{style}" src="{source}">', f"[figure: {alt}]")
+    return Html(f'<img class="chart" alt="{words}" {size} style="{style}" src="{source}">', f"[figure: {alt}]")
 
 
 def curves(
@@ -208,9 +208,7 @@ def crop(picture: Tensor, box: tuple[int, int, int, int]) -> Tensor:
     return picture[..., top : top + height, left : left + width]
 
 
-def zoom(
-    pictures: Mapping[str, Tensor], box: tuple[int, int, int, int], *, alt: str, factor: int = 4
-) -> Html:
+def zoom(pictures: Mapping[str, Tensor], box: tuple[int, int, int, int], *, alt: str, factor: int = 4) -> Html:
     """The same part of several pictures, enlarged pixel by pixel.
 
     Args:
@@ -303,8 +301,8 @@ def table(rows: Sequence[Mapping[str, Any]], *, caption: str, digits: int = 2) -
 
     columns = list(rows[0])
     cells = [[text(row[column]) for column in columns] for row in rows]
-    left = 'style="text-align:left"'
-    right = 'style="text-align:right"'
+    left = 'style="text-align:left;padding:2px 10px"'
+    right = 'style="text-align:right;padding:2px 10px"'
     head = "".join(f'<th scope="col" {right if i else left}>{escape(c)}</th>' for i, c in enumerate(columns))
     body = "".join(
         f'<tr><th scope="row" {left}>{escape(row[0])}</th>'

@@ -4,7 +4,6 @@ In the package a picture is a ``float32`` tensor of shape (N, C, H, W), RGB or g
 """
 
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ def check_picture(x: Tensor, name: str = "picture") -> None:
     if x.ndim != 4:
         raise ValueError(f"{name}: wanted a tensor (N, C, H, W), got shape {tuple(x.shape)}")
     if not x.is_floating_point():
-        raise ValueError(f"{name}: wanted floats in [0, 1], got {x.dtype}; images.to_float turns 8-bit levels into floats")
+        raise ValueError(f"{name}: wanted floats in [0, 1], got {x.dtype} (images.to_float takes 8-bit levels)")
     if x.numel() == 0:
         raise ValueError(f"{name}: there are no pixels in shape {tuple(x.shape)}")
     low, high = x.min().item(), x.max().item()
@@ -165,15 +164,12 @@ def write(path: str | os.PathLike, picture: Tensor) -> None:
         raise FileNotFoundError(f"no such folder: {path.parent}")
     levels = to_uint8(picture)[0].permute(1, 2, 0).numpy()
     image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        image.save(aside, format=formats[path.suffix.lower()], **({"quality": 95} if "jp" in path.suffix.lower() else {}))
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(aside, 0o666 & ~mask)  # mkstemp made it private
+        kind = formats[path.suffix.lower()]
+        image.save(aside, format=kind, **({"quality": 95} if kind == "JPEG" else {}))
         os.replace(aside, path)
     except OSError as error:
         raise ValueError(f"{path.name}: {error}") from None
     finally:
-        Path(aside).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)

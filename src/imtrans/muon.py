@@ -3,7 +3,7 @@
 ``torch.optim.Muon`` takes matrices alone. Here a convolution is one: (out, in · k · k).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -41,7 +41,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure: Callable[[], float] | None = None) -> None:
         """One update from the gradients; ``closure`` is not used (the argument is that of every optimiser)."""
         for group in self.param_groups:
             for weight in group["params"]:

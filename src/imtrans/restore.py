@@ -1,9 +1,11 @@
 """Whole pictures in, whole pictures out: super-resolution and denoising with any network of the course.
 
-Networks differ in what they eat; each says it in ``channels``, ``upsamples`` and ``scales``. Here is the rest: luma for
-the networks of luma, bicubic for the colours, tiles for large pictures, the mean over eight views of a picture.
+Networks differ in what they eat; each says it in ``channels``, ``upsamples`` and ``scales``. Here is the
+rest: luma for the networks of luma, bicubic for the colours, tiles for large pictures, the mean over eight
+views of a picture.
 
-Nothing is clipped or rounded here. `imtrans.evaluation` does that where a protocol says so, and who writes a file does.
+Nothing is clipped or rounded here. `imtrans.evaluation` does that where a protocol says so, and who writes a
+file does.
 """
 
 from collections.abc import Iterator
@@ -39,19 +41,19 @@ def super_resolve(
 ) -> Tensor:
     """Enlarge pictures by a network.
 
-    A network of luma gets Y; Cb and Cr are enlarged by bicubic. A network of RGB gets a gray picture as three equal
-    channels, and the luma-weighted mean of its answer is the gray result.
+    A network of luma gets Y; Cb and Cr are enlarged by bicubic. A network of RGB gets a gray picture as three
+    equal channels, and the luma-weighted mean of its answer is the gray result.
 
     Args:
         model: A network of super-resolution.
         low_res: (N, C, H, W) on the scale of [0, 1], C = 1 (gray) or 3 (RGB), of any size.
         scale: One of ``model.scales``.
-        tile: Side of the pieces that a large picture is cut into, in pixels of what the network gets: low resolution if
-            it enlarges, else the enlargement. None takes the picture whole.
-        overlap: Pixels that a tile sees beyond its edges. None takes `reach`, so that the result is that of the whole
-            picture. Less is faster and leaves faint seams.
-        self_ensemble: The mean over the eight flips and rotations of the picture (EDSR, section 3.4; the + in EDSR+). It
-            takes eight times as long.
+        tile: Side of the pieces that a large picture is cut into, in pixels of what the network gets: low
+            resolution if it enlarges, else the enlargement. None takes the picture whole.
+        overlap: Pixels that a tile sees beyond its edges. None takes `reach`, so that the result is that of
+            the whole picture. Less is faster and leaves faint seams.
+        self_ensemble: The mean over the eight flips and rotations of the picture (EDSR, section 3.4; the + in
+            EDSR+). It takes eight times as long.
 
     Returns:
         (N, C, scale·H, scale·W), not clipped.
@@ -60,9 +62,7 @@ def super_resolve(
         ValueError: On another shape or dtype, or a scale that the network does not have.
     """
     _check(low_res)
-    if scale not in model.scales:
-        known = ", ".join(f"×{s}" for s in model.scales) or "none: it is not for super-resolution"
-        raise ValueError(f"this network does not enlarge ×{scale}; its scales: {known}")
+    scale = known_scale(model, scale)
 
     def network(x: Tensor) -> Tensor:  # (N, model.channels, H, W) -> (N, model.channels, scale·H, scale·W)
         zoom = scale if model.upsamples else 1
@@ -80,8 +80,8 @@ def super_resolve(
 def denoise(model: nn.Module, noisy: Tensor, *, tile: int | None = None, overlap: int | None = None) -> Tensor:
     """Take the noise off pictures.
 
-    A network of gray pictures gets each channel of a colour picture on its own. A network of RGB gets a gray picture as
-    three equal channels.
+    A network of gray pictures gets each channel of a colour picture on its own. A network of RGB gets a gray
+    picture as three equal channels.
 
     Args:
         model: A network of denoising.
@@ -105,11 +105,28 @@ def denoise(model: nn.Module, noisy: Tensor, *, tile: int | None = None, overlap
     return _run(model, x, 1, tile=tile, overlap=overlap).reshape(noisy.shape)
 
 
-def reach(model: nn.Module) -> int:
-    """How many pixels around an output pixel the network looks at: the radius of its receptive field, or a little more.
+def known_scale(model: nn.Module, scale: int | None) -> int:
+    """``scale``, checked; for None the scale of a network that has just one.
 
-    The sum over all convolutions: exact for a chain of stride 1, too much where branches lie side by side or layers
-    come after an enlargement. A network with a mean over the whole picture looks further than any number says.
+    Raises:
+        ValueError: If the network does not have this scale, or None leaves it open.
+    """
+    known = ", ".join(f"×{s}" for s in model.scales)
+    if not model.scales:
+        raise ValueError("this network is not for super-resolution")
+    if scale is None and len(model.scales) > 1:
+        raise ValueError(f"which scale? this network has {known}")
+    if scale is not None and scale not in model.scales:
+        raise ValueError(f"this network does not enlarge ×{scale}; its scales: {known}")
+    return model.scales[0] if scale is None else scale
+
+
+def reach(model: nn.Module) -> int:
+    """How many pixels around an output pixel the network looks at: the radius of its receptive field.
+
+    The sum over all convolutions: exact for a chain of stride 1, too much where branches lie side by side or
+    layers come after an enlargement. A network with a mean over the whole picture looks further than any
+    number says.
     """
     layers = (layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
     return sum((layer.kernel_size[0] // 2) * layer.dilation[0] for layer in layers)
@@ -146,7 +163,7 @@ def _run(
     overlap: int | None = None,
     self_ensemble: bool = False,
 ) -> Tensor:
-    """The network on (N, C, H, W) as it eats it, on the network's device; (N, C, zoom·H, zoom·W) on that of ``x``."""
+    """The answer (N, C, zoom·H, zoom·W) to what a network eats, (N, C, H, W), on the device of ``x``."""
     if tile is not None and tile < 1:
         raise ValueError(f"a tile needs at least 1 pixel on a side, got {tile}")
     if overlap is not None and overlap < 0:
@@ -157,7 +174,7 @@ def _run(
         answer = model(part.to(weight.device))
         wanted = (*part.shape[:2], zoom * part.shape[2], zoom * part.shape[3])
         if answer.shape != wanted:
-            raise ValueError(f"the network made {tuple(answer.shape)} of {tuple(part.shape)}, wanted {wanted}")
+            raise ValueError(f"the network made {tuple(answer.shape)}, wanted {wanted}")
         return answer.to(x.device)
 
     def tiled(part: Tensor) -> Tensor:

@@ -272,7 +272,8 @@ def fit(
     loader = DataLoader(
         recipe.data(recipe.seed), batch_sampler=batches, num_workers=recipe.workers, generator=torch.Generator()
     )
-    bar = tqdm(total=recipe.steps, initial=step, desc=recipe.name, disable=not (progress and main and not os.getenv("CI")))
+    silent = not (progress and main) or "CI" in os.environ
+    bar = tqdm(total=recipe.steps, initial=step, desc=recipe.name, disable=silent)
     started = saved_at = time.monotonic()
     log_every = max(1, recipe.steps // 200)
 
@@ -331,7 +332,7 @@ def fit(
         time_up = late > 0  # on one process, for all: they stop at the same step
         if not math.isfinite(value):
             bar.close()
-            raise FloatingPointError(f"{recipe.name}: the loss is {value} at step {step}; a lower learning rate may help")
+            raise FloatingPointError(f"{recipe.name}: the loss is {value} at step {step}; try a lower learning rate")
         bar.update()
         if on_step and main:
             on_step(step, value)

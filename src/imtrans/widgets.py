@@ -27,9 +27,7 @@ def before_after(
         ValueError: If the sizes differ, or a picture is too large: cut out the part that matters.
     """
     if before.shape[-2:] != after.shape[-2:]:
-        raise ValueError(
-            f"pictures of different sizes: {tuple(before.shape[-2:])} and {tuple(after.shape[-2:])}"
-        )
+        raise ValueError(f"pictures of different sizes: {tuple(before.shape[-2:])} and {tuple(after.shape[-2:])}")
     height, width = (int(factor) * side for side in before.shape[-2:])
     under = pixels(after.clamp(0, 1), alt=f"{labels[1]}: {alt}", factor=factor, limit=LIMIT)
     cut = "position:absolute;left:0;top:0;clip-path:inset(0 calc(100% - var(--cut)) 0 0)"

@@ -1,27 +1,14 @@
-"""What the tests of built pages share: the list of pages, and one browser for all of them."""
+"""What the tests of built pages share: one test a page, and one browser for all of them."""
 
+import sys
 from pathlib import Path
 
 import pytest
-import yaml
+
 from browser import browser, missing
+from pages import HTML, ROOT, documents
 
-ROOT = Path(__file__).resolve().parents[2]
-HTML = ROOT / "_build" / "html"
-
-
-def documents() -> list[str]:
-    """Every page of the table of contents, in its order, without suffix."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-
-    def below(entry):
-        if "file" in entry:
-            yield entry["file"]
-        for key in ("chapters", "sections"):
-            for child in entry.get(key, ()):
-                yield from below(child)
-
-    return [toc["root"], *(name for part in toc["parts"] for name in below(part))]
+sys.path.insert(0, str(ROOT / "book" / "ext"))  # the book's own directives, as `course`
 
 
 def pytest_generate_tests(metafunc):

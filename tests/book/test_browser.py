@@ -3,13 +3,13 @@
 from urllib.parse import urlsplit
 
 import pytest
-from browser import requests
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from conftest import HTML
+from browser import requests
+from pages import HTML
 
 LOCAL = {"file", "data", "blob", "about", "chrome", "chrome-untrusted"}
 TYPESET = """
@@ -38,13 +38,34 @@ def test_page_opens_from_a_folder(chrome, page):
     assert [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+def looks(chrome, theme):
+    """What a theme makes of each picture: its filter and the size of its content."""
+    chrome.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
+    return chrome.execute_script(
+        """return [...document.querySelectorAll('.bd-article img')].map((e) => {
+            const s = getComputedStyle(e);
+            return [s.filter, s.padding, s.borderRadius, e.clientWidth, e.clientHeight];
+        })"""
+    )
+
+
 def test_pictures_are_the_same_in_dark_mode(chrome, page):
     opened(chrome, page)
+    light = looks(chrome, "light")
+    assert {look[0] for look in light} <= {"none"}
+    assert looks(chrome, "dark") == light
+
+
+def test_text_of_outputs_can_be_read_in_dark_mode(chrome, slider):
+    frame, _ = slider
     chrome.execute_script("document.documentElement.dataset.theme = 'dark'")
-    filters = chrome.execute_script(
-        "return [...document.querySelectorAll('.bd-article img')].map((e) => getComputedStyle(e).filter)"
+    text, ground = chrome.execute_script(
+        """const grey = (e, property) => getComputedStyle(e)[property].match(/\\d+/g).slice(0, 3)
+            .reduce((sum, channel) => sum + channel / 3, 0);
+        return [grey(arguments[0], 'color'), grey(document.body, 'backgroundColor')];""",
+        frame.find_element(By.CSS_SELECTOR, "span"),
     )
-    assert set(filters) <= {"none"}
+    assert text - ground > 100
 
 
 def test_page_fits_a_narrow_screen(chrome, page):

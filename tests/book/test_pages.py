@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -13,10 +12,8 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from conftest import HTML, ROOT, documents
-
-sys.path.insert(0, str(ROOT / "book" / "ext"))
 from course import lectures, playlist, readme, results
+from pages import HTML, ROOT, documents
 
 GENERATED = {"index", "genindex", "search", "py-modindex", "prf-prf"}
 # Through what a browser fetches by itself: element, attributes. Links that a reader follows are not among it.

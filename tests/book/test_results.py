@@ -1,12 +1,7 @@
 """The directives on data made up here: matching, differences, quoting, and what happens without any card."""
 
-import sys
-
 import pytest
 
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "book" / "ext"))
 from course import results
 
 CARD = {
@@ -38,6 +33,22 @@ def test_only_the_same_network_set_degradation_and_protocol_are_compared():
     y8, rgb_y, _ = CARD["scores"]
     assert results.companions(CARD, y8, ROWS) == ROWS[:1]
     assert results.companions(CARD, rgb_y, ROWS) == []
+
+
+def test_names_of_cards_and_papers_meet():
+    score = CARD["scores"][0]
+    for name, paper, model in [
+        ("srcnn-955-x3", "srcnn", "SRCNN 9-5-5"),
+        ("edsr-baseline-x2", "edsr", "EDSR baseline"),
+        ("dncnn-25", "dncnn", "DnCNN-S"),
+        ("vdsr", "vdsr", "VDSR"),
+    ]:
+        rows = [ROWS[0] | {"paper": paper, "model": model}, ROWS[0] | {"paper": "other", "model": model}]
+        assert results.companions({"name": name}, score, rows) == rows[:1]
+
+
+def test_a_number_that_was_not_verified_has_a_dagger():
+    assert "32.39†" in results.table({"net-x3": CARD}, [ROWS[0] | {"verified": "no"}])
 
 
 def test_the_table_names_protocol_and_signed_difference():

@@ -18,6 +18,11 @@ from .playlist import ROOT, read
 
 ZOO = ROOT / "src" / "imtrans" / "zoo"
 PUBLISHED = ROOT / "src" / "imtrans" / "published"
+# Where a card's name, without its scale, is not the name that the paper gives the network.
+PAPER_NAMES = {
+    "dncnn25": "dncnns",  # DnCNN-S: one network a noise level
+    "espcn": "espcn91images",  # the paper's other rows were trained on 50,000 pictures of ImageNet
+}
 DECIMALS = {"psnr": 2, "ssim": 4}
 
 
@@ -62,12 +67,15 @@ def base_name(model: str) -> str:
 
 
 def companions(card: dict, score: dict, published: list[dict]) -> list[dict]:
-    """The paper's rows on the same network, set, degradation and protocol as one measured score."""
-    return [
-        row
-        for row in published
-        if base_name(row["model"]) == base_name(card["name"]) and setting(row) == setting(score)
-    ]
+    """The paper's own rows on the same network, set, degradation and protocol as one measured score."""
+    network = base_name(card["name"])
+    wanted = card["name"].split("-")[0], PAPER_NAMES.get(network, network), setting(score)
+    return [row for row in published if (row["paper"], base_name(row["model"]), setting(row)) == wanted]
+
+
+def daggered(text: str, row: dict) -> str:
+    """A published number, with a dagger where nobody has compared it with the paper."""
+    return f"{text}†" if row.get("verified") == "no" and text != "–" else text
 
 
 def shown(value: float | None, metric: str) -> str:
@@ -102,10 +110,10 @@ def table(cards: dict[str, dict], published: list[dict]) -> str:
                     f"{score['set']} {degradation(score)}",
                     score["protocol"],
                     f"**{shown(score['psnr'], 'psnr')}**",
-                    shown(psnr, "psnr"),
+                    daggered(shown(psnr, "psnr"), row),
                     difference(score["psnr"], psnr, "psnr"),
                     shown(score["ssim"], "ssim"),
-                    shown(ssim, "ssim"),
+                    daggered(shown(ssim, "ssim"), row),
                     row["source"],
                 ]
                 lines.append("| " + " | ".join(cells) + " |")

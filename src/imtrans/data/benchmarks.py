@@ -160,9 +160,7 @@ _ALL = (
         source="cszn/DnCNN @ e93b27812d3f : testsets/Set12",
         mirrors=(
             Mirror(*_DNCNN, "testsets/Set12", ".png"),
-            Mirror(
-                "JingyunLiang/SwinIR", "33f616625268d08ba600f8db89388eec0328edb1", "testsets/Set12", ".png"
-            ),
+            Mirror("JingyunLiang/SwinIR", "33f616625268d08ba600f8db89388eec0328edb1", "testsets/Set12", ".png"),
         ),
         digest="bad52f282244adcb3674e180109b7dd8bac1899438083acc589c178b3ca23c19",
     ),
@@ -186,9 +184,7 @@ _ALL = (
         source="jiny2001/dcscn-super-resolution @ d382bc30d41c : data/yang91",
         # A copy of the source's folder: the source itself is known here by a shortened commit only.
         mirrors=(
-            Mirror(
-                "JYEDU/CV_Super_Resolution", "6cd8b1a0d49f7d2fcd9eae6eda06dcf089f864c8", "data/yang91", ".bmp"
-            ),
+            Mirror("JYEDU/CV_Super_Resolution", "6cd8b1a0d49f7d2fcd9eae6eda06dcf089f864c8", "data/yang91", ".bmp"),
         ),
         digest="aee0759f280e62e07d7ad5c0546f343b062abbc5fe9874850eb07ac44d3d1084",
     ),

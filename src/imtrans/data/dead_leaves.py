@@ -49,9 +49,7 @@ def radii(u: np.ndarray, r_min: float, r_max: float, alpha: float) -> np.ndarray
     return (r_min**power + u * (r_max**power - r_min**power)) ** (1 / power)
 
 
-def visible_radii(
-    pick: np.ndarray, u: np.ndarray, size: int, r_min: float, r_max: float, alpha: float
-) -> np.ndarray:
+def visible_radii(pick: np.ndarray, u: np.ndarray, size: int, r_min: float, r_max: float, alpha: float) -> np.ndarray:
     """Radii of the leaves that can reach into a picture of side ``size``, from two uniform numbers each."""
     bounds = np.cumsum(_weights(size, r_min, r_max, alpha))
     law = np.searchsorted(bounds / bounds[-1], pick, side="right")  # 0, 1 or 2: alpha, alpha - 1, alpha - 2
@@ -235,9 +233,7 @@ def _windows(side: int) -> list[int]:
     return sizes
 
 
-def _inside(
-    disk: Tensor, corner: Tensor, number: Tensor, width: int, side: int, layer: int
-) -> tuple[Tensor, Tensor]:
+def _inside(disk: Tensor, corner: Tensor, number: Tensor, width: int, side: int, layer: int) -> tuple[Tensor, Tensor]:
     """The pixels of M disks, as places in a stack of pictures, and for each the number of its disk."""
     offset = torch.arange(width, device=disk.device)
     center = disk[:, :2] - corner - 0.5  # (M, 2)

@@ -108,4 +108,3 @@ class NoisePairs:
         sigma = random.uniform(*self.sigma)
         noise = random.standard_normal(patch.shape, dtype=np.float32) * np.float32(sigma / 255)
         return torch.from_numpy(patch + noise), torch.from_numpy(patch)
-

@@ -35,9 +35,7 @@ def upsampler(features: int, scale: int) -> nn.Sequential:
     if scale not in (2, 3, 4):
         raise ValueError(f"scale must be 2, 3 or 4, got {scale}")
     steps = [2, 2] if scale == 4 else [scale]
-    return nn.Sequential(
-        *(layer for r in steps for layer in (conv(features, features * r * r), nn.PixelShuffle(r)))
-    )
+    return nn.Sequential(*(layer for r in steps for layer in (conv(features, features * r * r), nn.PixelShuffle(r))))
 
 
 class EDSR(nn.Module):
@@ -53,13 +51,12 @@ class EDSR(nn.Module):
     channels = 3
     upsamples = True
 
-    def __init__(
-        self, scale: int = 2, blocks: int = 32, features: int = 256, residual_scale: float = 0.1
-    ) -> None:
+    def __init__(self, scale: int = 2, blocks: int = 32, features: int = 256, residual_scale: float = 0.1) -> None:
         super().__init__()
         self.scales = (scale,)
         self.head = conv(3, features)
-        self.body = nn.Sequential(*(ResidualBlock(features, residual_scale) for _ in range(blocks)), conv(features, features))
+        stack = [ResidualBlock(features, residual_scale) for _ in range(blocks)]
+        self.body = nn.Sequential(*stack, conv(features, features))
         self.tail = nn.Sequential(upsampler(features, scale), conv(features, 3))
         self.register_buffer("mean", torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from imtrans.data.pairs import SuperResolutionPairs
-from imtrans.models.edsr import EDSR, ResidualBlock
 from imtrans.models.blocks import he_init
+from imtrans.models.edsr import EDSR, ResidualBlock
 from imtrans.muon import muon_and_adam
 from imtrans.recipes.material import Folders, check_budget, material, to_rgb
 from imtrans.training import Recipe, cosine, halving
@@ -59,7 +59,7 @@ def edsr_baseline(scale: int = 2, *, budget: str = "quick", data: Folders = None
             optimizer="Adam 1e-4, halved after 200,000 steps",
             **common,
         )
-    steps = {"quick": 60, "class": 12_000, "full": 1_800}[budget]
+    steps = {"quick": 60, "class": 12_000, "full": 1_200}[budget]
     return Recipe(
         model=partial(started, scale),
         optimizers=partial(muon_and_adam, lr=0.01, adam_lr=5e-4),

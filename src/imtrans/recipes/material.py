@@ -40,16 +40,17 @@ def material(sets: Sequence[str] = (), folders: Folders = None) -> Material:
     from imtrans.data import benchmarks, dead_leaves, photos
 
     if folders:
-        found = {str(Path(f).name): [p for _, p in benchmarks.load_folder(f)] for f in folders}
+        # Pairs, no dict: two folders may have one name.
+        found = [(Path(f).resolve().name, [p for _, p in benchmarks.load_folder(f)]) for f in folders]
     elif sets:
-        found = {name: [p for _, p in benchmarks.load(name, held_out=False)] for name in sets}
+        found = [(name, [p for _, p in benchmarks.load(name, held_out=False)]) for name in sets]
     else:
         bundled = [photo.picture for photo in photos.photos("train")]
         leaves = dead_leaves.dead_leaves(32, 96, palette=bundled, seed=1)
-        found = {"bundled photographs": bundled, "dead leaves": list(leaves.split(1))}
+        found = [("bundled photographs", bundled), ("dead leaves", list(leaves.split(1)))]
     return Material(
-        [picture for pictures in found.values() for picture in pictures],
-        tuple(f"{name}: {len(pictures)} pictures" for name, pictures in found.items()),
+        [picture for _, pictures in found for picture in pictures],
+        tuple(f"{name}: {len(pictures)} pictures" for name, pictures in found),
     )
 
 

@@ -1,6 +1,7 @@
 """How VDSR is trained."""
 
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from imtrans.recipes.material import Folders, check_budget, material, to_luma
 from imtrans.training import Recipe, clip_by_rate, cosine, staircase
 
 
-def started(**options) -> VDSR:
+def started(**options: Any) -> VDSR:
     """VDSR with the last layer × 0.1: it starts near the identity, and Muon's first steps do no harm."""
     model = VDSR(**options)
     with torch.no_grad():
@@ -21,7 +22,9 @@ def started(**options) -> VDSR:
     return model
 
 
-def vdsr(scales: tuple[int, ...] = (2, 3, 4), *, budget: str = "quick", data: Folders = None, depth: int = 20) -> Recipe:
+def vdsr(
+    scales: tuple[int, ...] = (2, 3, 4), *, budget: str = "quick", data: Folders = None, depth: int = 20
+) -> Recipe:
     """VDSR for several scales at once.
 
     ``paper`` is the authors': SGD at 0.1 with momentum and weight decay, θ/γ clipping, divided by ten every 20 of 80
@@ -58,7 +61,7 @@ def vdsr(scales: tuple[int, ...] = (2, 3, 4), *, budget: str = "quick", data: Fo
             optimizer="SGD 0.1, momentum 0.9, weight decay 1e-4, θ/γ clipping with θ = 0.01, ÷10 at each quarter",
             **common,
         )
-    steps, batch = {"quick": (150, 16), "class": (10_000, 64), "full": (3_600, 16)}[budget]
+    steps, batch = {"quick": (150, 16), "class": (10_000, 64), "full": (2_400, 16)}[budget]
     return Recipe(
         model=partial(started, scales=scales, depth=depth),
         loss=F.l1_loss,

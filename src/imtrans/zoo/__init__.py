@@ -10,13 +10,13 @@ import difflib
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from imtrans import assets
 from imtrans.models.dncnn import DnCNN
@@ -28,14 +28,26 @@ from imtrans.training import Run
 
 FOLDER = Path(__file__).parent
 
+
+def _trained_for(build: Callable[[], nn.Module], **known: Any) -> nn.Module:
+    """A network that says what its weights are for: ``scales``, or ``sigma`` in 8-bit levels.
+
+    An architecture may serve more: SRCNN has one for all scales, and weights for each.
+    """
+    model = build()
+    for name, value in known.items():
+        setattr(model, name, value)
+    return model
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
-    "srcnn-x2": SRCNN,
-    "srcnn-x3": SRCNN,
-    "srcnn-x4": SRCNN,
-    "srcnn-955-x3": partial(SRCNN, f2=5),
+    "srcnn-x2": partial(_trained_for, SRCNN, scales=(2,)),
+    "srcnn-x3": partial(_trained_for, SRCNN, scales=(3,)),
+    "srcnn-x4": partial(_trained_for, SRCNN, scales=(4,)),
+    "srcnn-955-x3": partial(_trained_for, partial(SRCNN, f2=5), scales=(3,)),
     "vdsr": VDSR,
     "espcn-x3": partial(ESPCN, 3),
-    "dncnn-25": DnCNN,
+    "dncnn-25": partial(_trained_for, DnCNN, sigma=25),
     "edsr-baseline-x2": partial(EDSR.baseline, 2),
 }
 
@@ -45,10 +57,11 @@ def names() -> list[str]:
     return [name for name in MODELS if (FOLDER / f"{name}.safetensors").exists()]
 
 
-def near(name: str) -> str:
-    """A sentence that names what there is, the names like ``name`` first."""
-    close = difflib.get_close_matches(name, names(), n=3, cutoff=0.4)
-    return f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(names()) or 'none yet'}"
+def near(name: str, among: Iterable[str] | None = None) -> str:
+    """A sentence that names the trained networks, or ``among``; only those like ``name`` if there are any."""
+    known = names() if among is None else list(among)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    return f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(known) or 'none yet'}"
 
 
 def find(name: str | os.PathLike) -> Path:
@@ -73,8 +86,20 @@ def find(name: str | os.PathLike) -> Path:
 
 
 def card(name: str | os.PathLike) -> dict[str, Any]:
-    """The card of a network: how it was trained, and what it reaches. Errors are those of `find`."""
-    return json.loads(find(name).with_suffix(".json").read_text())
+    """The card of a network: how it was trained, and what it reaches.
+
+    Raises:
+        FileNotFoundError: As `find`.
+        ValueError: As `find`, or if the file is no card.
+    """
+    path = find(name).with_suffix(".json")
+    try:
+        written = json.loads(path.read_text())
+    except ValueError:
+        written = None
+    if not isinstance(written, dict) or not {"model", "sha256"} <= written.keys():
+        raise ValueError(f"{path} is not the card of a network")
+    return written
 
 
 def log(name: str | os.PathLike) -> list[dict[str, float]]:
@@ -97,8 +122,20 @@ def load(name: str | os.PathLike) -> nn.Module:
     if written["model"] not in MODELS:
         raise ValueError(f"{path.with_suffix('.json').name}: no network is called {written['model']!r}")
     model = MODELS[written["model"]]()
-    model.load_state_dict(assets.load_weights(path, sha256=written["sha256"]))
+    load_into(model, assets.load_weights(path, sha256=written["sha256"]), path.name)
     return model.eval()
+
+
+def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+    """Load ``weights`` into a network.
+
+    Raises:
+        ValueError: If they are those of another architecture; ``source`` is named.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        raise ValueError(f"the weights of {source} are those of another network than {type(model).__name__}") from None
 
 
 def machine() -> str:

@@ -1,0 +1,437 @@
+"""The command line: ``imtrans COMMAND --help``.
+
+Plain functions; tyro reads the options from their signatures and the help from their docstrings. What the
+package raises about bad input becomes one line on stderr and exit status 2, in `main` and nowhere else. Any
+other exception is a fault of ours and keeps its traceback.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+from torch import Tensor, nn
+from tyro.conf import Positional, UseAppendAction, arg
+
+from imtrans import assets, evaluation, images, restore, zoo
+from imtrans.data import benchmarks
+from imtrans.recipes import RECIPES
+from imtrans.resize import imresize
+from imtrans.training import fit
+
+ENOUGH = 0.05  # dB that new weights must gain on the validation pictures before `publish` takes them
+
+In = Annotated[Path, arg(metavar="IN")]
+Out = Annotated[Path, arg(metavar="OUT")]
+Data = Annotated[Path, arg(metavar="DIR")]
+
+
+def super_resolve(
+    source: In,
+    target: Out,
+    /,
+    *,
+    model: str,
+    scale: int | None = None,
+    tile: int = 512,
+    self_ensemble: bool = False,
+    force: bool = False,
+) -> None:
+    """Enlarge a picture.
+
+    Gray stays gray, transparency is kept and enlarged by bicubic, EXIF rotation is applied. The
+    result has 8 bits.
+
+    Args:
+        source: The picture to enlarge.
+        target: The file to write; its suffix gives the format.
+        model: A name from `imtrans models`, bicubic, or a .safetensors file with its card beside it.
+        scale: May be left out where the network has just one.
+        tile: Side of the pieces that a large picture is cut into, in pixels of what the network gets. It
+            limits the memory and does not change the result.
+        self_ensemble: The mean over the eight flips and rotations; eight times as long.
+        force: Overwrite an existing file, IN for instance.
+    """
+    network = _network(model)
+    picture, alpha = _read_for(source, target, force)
+    scale = restore.known_scale(network, scale)
+    large = restore.super_resolve(network, picture, scale, tile=tile, self_ensemble=self_ensemble)
+    _write(target, large, None if alpha is None else imresize(alpha, scale))
+
+
+def denoise(source: In, target: Out, /, *, model: str, tile: int = 512, force: bool = False) -> None:
+    """Take the noise off a picture.
+
+    Args:
+        source: The noisy picture.
+        target: The file to write; its suffix gives the format.
+        model: A name from `imtrans models`, or a .safetensors file with its card beside it.
+        tile: Side of the pieces that a large picture is cut into.
+        force: Overwrite an existing file, IN for instance.
+    """
+    network = _network(model)
+    picture, alpha = _read_for(source, target, force)
+    clean = restore.denoise(network, picture, tile=tile)
+    _write(target, clean, alpha)
+
+
+def evaluate(
+    model: Annotated[str, arg(metavar="MODEL")],
+    /,
+    *,
+    data: Data,
+    scale: int | None = None,
+    sigma: float | None = None,
+    protocol: str | None = None,
+    self_ensemble: bool = False,
+    json: bool = False,
+    save: Path | None = None,
+) -> None:
+    """Score a network on a folder of clean pictures, by a paper's protocol.
+
+    Args:
+        model: A name from `imtrans models`, bicubic, or a .safetensors file with its card beside it.
+        data: The folder.
+        scale: Of super-resolution; may be left out where the network has just one.
+        sigma: Noise level in 8-bit levels; may be left out where the network was trained for one.
+        protocol: y8, rgb-y, rgb-y8 or y-double; gray or rgb for denoising.
+        self_ensemble: The mean over the eight flips and rotations.
+        json: Print JSON, a row an image.
+        save: Keep the restored pictures in this folder.
+    """
+    network = _network(model)
+    pictures = benchmarks.load_folder(data)
+    if save is not None and save.resolve() == data.resolve():
+        raise ValueError(f"{save} holds the clean pictures: keep the restored ones in another folder")
+    result = evaluation.evaluate(
+        network,
+        pictures,
+        scale=scale,
+        sigma=sigma,
+        protocol=protocol,
+        name=Path(model).name.removesuffix(".safetensors"),
+        self_ensemble=self_ensemble,
+        save=save,
+        progress=sys.stderr.isatty(),
+    )
+    print(_json(result.to_dict()) if json else result.table())
+
+
+def compare(
+    a: Annotated[Path, arg(metavar="A")],
+    b: Annotated[Path, arg(metavar="B")],
+    /,
+    *,
+    protocol: str = "y8",
+    border: int = 0,
+    json: bool = False,
+) -> None:
+    """PSNR and SSIM of two pictures of the same size.
+
+    Args:
+        a: A picture.
+        b: Another.
+        protocol: y8 and rgb-y8 compare luma in 8 bits, rgb-y and y-double unrounded luma, rgb and gray all
+            channels.
+        border: Pixels left out at each side.
+        json: Print JSON.
+    """
+    row = evaluation.score(a.name, images.read(a), images.read(b), protocol=protocol, border=border)
+    if json:
+        print(
+            _json(
+                {
+                    "psnr": evaluation.finite(row.psnr),
+                    "ssim": row.ssim,
+                    "protocol": protocol,
+                    "border": border,
+                }
+            )
+        )
+    else:
+        print(f"PSNR {row.psnr:.2f} dB, SSIM {row.ssim:.4f} (protocol {protocol}, border {border})")
+
+
+def train(
+    recipes: Positional[tuple[str, ...]],
+    *,
+    budget: str = "quick",
+    seconds: float | None = None,
+    steps: int | None = None,
+    data: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="DIR")] = (),
+    resume: bool = False,
+    from_: Annotated[str | None, arg(name="from", metavar="NAME|FILE")] = None,
+    seed: int | None = None,
+    device: Literal["cpu"] | None = None,
+) -> None:
+    """Train networks by their recipes, one after the other.
+
+    A run keeps its checkpoint, and at its end weights, card and log, in the folder RECIPE-BUDGET among the
+    runs (IMTRANS_RUNS).
+
+    Args:
+        recipes: Names of recipes, srcnn-x3 for instance.
+        budget: quick, class, full or paper.
+        seconds: Stop each run after so long, with a checkpoint; --resume goes on.
+        steps: Another length of the schedule.
+        data: A folder of pictures in place of the budget's own. May be repeated.
+        resume: Go on from the checkpoint, with the same options. A finished run is passed over.
+        from_: Start from these weights, with a fresh schedule.
+        seed: Of initialisation, samples and noise.
+        device: cpu, or the best at hand.
+    """
+    if not recipes:
+        raise ValueError(f"which recipe? {', '.join(RECIPES)}")
+    for name in recipes:
+        if name not in RECIPES:
+            raise ValueError(f"no recipe is called {name!r}: {zoo.near(name, RECIPES)}")
+    if resume and from_ is not None:
+        raise ValueError("--resume goes on from the checkpoint, --from starts anew: one of them")
+    options = {"steps": steps, "seed": seed, "data": [str(folder.absolute()) for folder in data]}
+    for name in recipes:
+        _train(name, budget, options, resume=resume, start=from_, seconds=seconds, device=device)
+
+
+def models() -> None:
+    """List the trained networks and what they reach."""
+    for name in zoo.MODELS:
+        try:
+            card = zoo.card(name)
+        except FileNotFoundError:
+            print(f"{name:18} not trained here yet: imtrans train {name}")
+            continue
+        print(f"{name:18} {card['parameters']:>11,} parameters, {'; '.join(card['data'])}")
+        for score in card["scores"]:
+            task = f"×{score['scale']}" if score["scale"] else f"σ = {score['sigma']:g}"
+            ruler = f"protocol {score['protocol']}, border {score['border']}"
+            print(f"{'':18} {score['set']:>8} {task:7} {score['psnr']:6.2f} dB  {score['ssim']:.4f}  {ruler}")
+
+
+def data_list() -> None:
+    """List the benchmark sets: what they are, their licence, and where they lie."""
+    for name, benchmark in benchmarks.SETS.items():
+        print(f"{name}: {benchmark.about}")
+        print(f"  {len(benchmark.pictures)} pictures · licence: {benchmark.licence}")
+        print(f"  {_place(name)}")
+
+
+def data_fetch(name: Positional[str]) -> None:
+    """Find a benchmark set, or fetch it into the user's cache, and verify its pixels.
+
+    Args:
+        name: Of the set, Set5 for instance.
+    """
+    benchmarks.load(name)
+    print(f"{benchmarks.find(name)} (licence: {benchmarks.SETS[name].licence})")
+
+
+def data_where(name: Positional[str | None] = None) -> None:
+    """Say where a benchmark set lies, or all of them. Nothing is fetched.
+
+    Args:
+        name: Of the set.
+    """
+    if name is None:
+        for each in benchmarks.SETS:
+            print(f"{each}: {_place(each)}")
+    else:
+        folder = benchmarks.locate(name)
+        if folder is None:
+            raise FileNotFoundError(f"{name} is not on this machine: imtrans data fetch {name}")
+        print(folder)
+
+
+def publish(name: Positional[str], *, budget: str = "full", force: bool = False) -> None:
+    """Score what a run has made, and take it into the package if it is better than what is there.
+
+    The scores of the card are those on the test sets at hand. What decides is the validation, on pictures
+    held out.
+
+    Args:
+        name: Of the recipe.
+        budget: Of the run.
+        force: Take it even if it gains less than 0.05 dB.
+    """
+    folder = _run_folder(name, budget)
+    weights = folder / f"{name}.safetensors"
+    if not weights.exists():
+        raise FileNotFoundError(f"{folder} holds no weights: imtrans train {name} --budget {budget} makes them")
+    network = zoo.load(weights)
+    validate = _validator(network)
+    new = validate(network)
+    if name in zoo.names():
+        old = validate(zoo.load(name))
+        gain = new["psnr"] - old["psnr"]
+        print(f"{name}: validation {new['psnr']:.2f} dB, {gain:+.2f} against the weights of the package")
+        if gain < ENOUGH and not force:
+            print(f"left as it is: {ENOUGH} dB more would be needed, or --force")
+            return
+    scores = evaluation.card_scores(network, progress=sys.stderr.isatty())
+    validation = {key: round(value, 3) for key, value in new.items()}
+    card = zoo.card(weights) | {"validation": validation, "scores": scores}
+    for suffix in (".jsonl", ".safetensors"):
+        _replace(zoo.FOLDER / (name + suffix), weights.with_suffix(suffix).read_bytes())
+    _replace(zoo.FOLDER / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
+    for score in scores:
+        print(f"{name}: {score['set']} {score['psnr']:.2f} dB, {score['ssim']:.4f}, {score['protocol']}")
+
+
+def _network(name: str) -> nn.Module:
+    """A network by its name or file, on the GPU if there is one."""
+    known = [*zoo.names(), "bicubic"]
+    if not (name in zoo.MODELS or name == "bicubic" or name.endswith(".safetensors")):
+        raise ValueError(f"no network is called {name!r}: {zoo.near(name, known)}")
+    network = restore.Bicubic() if name == "bicubic" else zoo.load(name)
+    return network.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _read_for(source: Path, target: Path, force: bool) -> tuple[Tensor, Tensor | None]:
+    """The picture and its transparency, after a look at whether the result can be written."""
+    picture = images.read(source, alpha=True)
+    if target.suffix.lower() not in images.SUFFIXES:
+        raise ValueError(f"{target}: the suffix must be one of {' '.join(images.SUFFIXES)}")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {target.parent}")
+    if target.is_dir():
+        raise ValueError(f"{target} is a folder")
+    if target.exists() and not force:
+        raise ValueError(f"{target} exists: --force overwrites it")
+    colors = 1 if picture.shape[1] <= 2 else 3
+    return picture[:, :colors], picture[:, colors:] if picture.shape[1] > colors else None
+
+
+def _write(target: Path, picture: Tensor, alpha: Tensor | None) -> None:
+    whole = picture if alpha is None else torch.cat([picture, alpha], dim=1)
+    images.write(target, whole.clamp(0, 1))
+    print(f"{target}: {picture.shape[-1]}×{picture.shape[-2]} pixels")
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
+
+
+def _place(name: str) -> str:
+    folder = benchmarks.locate(name)
+    return str(folder) if folder else f"not on this machine: imtrans data fetch {name}"
+
+
+def _run_folder(name: str, budget: str) -> Path:
+    return assets.runs_dir() / f"{name}-{budget}"
+
+
+def _validator(network: nn.Module) -> Callable[[nn.Module], dict[str, float]]:
+    return evaluation.validator(scales=network.scales, sigma=getattr(network, "sigma", None))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file aside, then put it in its place at once."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(content)
+    os.replace(aside, path)
+
+
+def _train(
+    name: str,
+    budget: str,
+    options: dict[str, Any],
+    *,
+    resume: bool,
+    start: str | None,
+    seconds: float | None,
+    device: str | None,
+) -> None:
+    """One run: start it, or go on with the options it was started with; save what it ends with."""
+    folder = _run_folder(name, budget)
+    go_on = f"imtrans train {name} --budget {budget} --resume"
+    main_process = os.environ.get("RANK", "0") == "0"  # torchrun sets it
+    noted = folder / "options.json"
+    if resume and noted.exists():
+        kept = json.loads(noted.read_text())
+        options = {key: value or kept[key] for key, value in options.items()}
+        start = kept["from"]
+    card = folder / f"{name}.json"
+    if resume and card.exists():
+        steps, planned = (json.loads(card.read_text())[key] for key in ("steps", "planned_steps"))
+        if steps >= planned == (options["steps"] or planned):
+            print(f"{name}: finished after {steps:,} steps, passed over")
+            return
+    recipe = RECIPES[name](budget=budget, data=options["data"] or None)
+    changes = {key: options[key] for key in ("steps", "seed") if options[key] is not None}
+    recipe = dataclasses.replace(recipe, **changes)
+    if recipe.steps < 1:
+        raise ValueError(f"a training has at least 1 step, got {recipe.steps}")
+    validate = _validator(zoo.MODELS[name]())
+    initial = None
+    if not (folder / "checkpoint.pt").exists():
+        if start is not None:
+            initial = zoo.load(start).state_dict()
+            zoo.load_into(recipe.model(), initial, start)
+        if main_process:
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(noted, json.dumps(options | {"from": start}).encode())
+    try:
+        run = fit(
+            recipe,
+            folder=folder,
+            resume=resume,
+            initial=initial,
+            validate=validate,
+            seconds=seconds,
+            device=device,
+        )
+    except KeyboardInterrupt:
+        stands = (folder / "checkpoint.pt").exists()
+        after = f"the last checkpoint stands, {go_on} goes on" if stands else "no checkpoint was written yet"
+        sys.exit(_stopped(f"; {after}"))
+    if main_process:
+        origin = Path(start).name.removesuffix(".safetensors") if start else None
+        weights = zoo.save(run, folder, initialised_from=origin)
+        psnr = next((f", validation {entry['psnr']:.2f} dB" for entry in run.log[::-1] if "psnr" in entry), "")
+        print(f"{name}: step {run.step:,} of {recipe.steps:,}{psnr}, weights in {weights}")
+        if not run.finished:
+            print(f"{go_on} goes on")
+
+
+def _stopped(how: str = "") -> int:
+    """Say so; the exit status of a program that Ctrl-C ended."""
+    print(f"\nimtrans: stopped{how}", file=sys.stderr)
+    return 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command.
+
+    Args:
+        arguments: In place of those of the process.
+    """
+    data = tyro.extras.SubcommandApp()
+    for name, command in {"list": data_list, "fetch": data_fetch, "where": data_where}.items():
+        data.command(command, name=name)
+    app = tyro.extras.SubcommandApp()
+    for command in (super_resolve, denoise, evaluate, compare, train, models, publish):
+        app.command(command)
+    app.command(data, name="data", help="Benchmark sets: list, fetch, where.")
+    try:
+        app.cli(
+            prog="imtrans",
+            description="Image transformation: restore pictures, score networks, train them.",
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+        sys.stdout.flush()
+    except BrokenPipeError:  # `imtrans models | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"imtrans: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(_stopped())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Muon: against its definition and against PyTorch's own, which takes matrices alone."""
+
+import pytest
+import torch
+from torch import nn
+
+from imtrans.models.srcnn import SRCNN
+from imtrans.muon import Muon, muon_and_adam, orthogonalize
+
+
+@pytest.mark.parametrize("shape", [(64, 32), (32, 64), (40, 40), (1, 25), (64, 9)])
+@pytest.mark.parametrize("size", [1e-4, 1.0, 1e3])
+def test_orthogonalize(shape, size):
+    x = size * torch.randn(shape)
+    y = orthogonalize(x)
+    assert y.shape == x.shape
+    u, s, vt = torch.linalg.svd(x, full_matrices=False)
+    seen = u.T @ y @ vt.T  # diagonal where y has the singular vectors of x
+    diagonal = seen.diagonal()
+    strong = s > 0.05 * s.max()
+    assert (diagonal[strong] > 0.6).all()
+    assert (diagonal < 1.3).all()
+    assert (seen - torch.diag(diagonal)).abs().max() < 1e-3
+    assert torch.linalg.norm(y - u @ seen @ vt) < 1e-3 * torch.linalg.norm(y)  # and nothing beside them
+
+
+def test_orthogonalize_of_an_orthogonal_matrix_keeps_its_direction():
+    q = torch.linalg.qr(torch.randn(24, 24)).Q
+    y = orthogonalize(q)
+    assert torch.allclose(y, q * (y * q).sum() / 24, atol=1e-4)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this PyTorch has no torch.optim.Muon")
+@pytest.mark.parametrize("shape", [(16, 40), (24, 24)])
+def test_against_torch(shape):
+    """The same momentum, five steps of Newton-Schulz; PyTorch iterates in bf16, hence the tolerance."""
+    ours, theirs = (nn.Parameter(torch.zeros(shape)) for _ in range(2))
+    optimizers = [
+        Muon([ours], lr=0.02, momentum=0.9),
+        torch.optim.Muon(
+            [theirs],
+            lr=0.02,
+            momentum=0.9,
+            weight_decay=0.0,
+            nesterov=True,
+            ns_steps=5,
+            adjust_lr_fn="original",
+        ),
+    ]
+    random = torch.Generator().manual_seed(1)
+    for _ in range(4):
+        gradient = torch.randn(shape, generator=random)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    distance = torch.linalg.norm(ours - theirs) / torch.linalg.norm(theirs)
+    assert distance < 0.02
+    assert torch.linalg.norm(ours) > 0
+
+
+def test_a_kernel_is_a_matrix():
+    """A convolution's update is that of its matrix (out, in · k · k)."""
+    kernel, matrix = nn.Parameter(torch.zeros(8, 3, 3, 3)), nn.Parameter(torch.zeros(8, 27))
+    gradient = torch.randn(8, 27)
+    kernel.grad, matrix.grad = gradient.view(8, 3, 3, 3).clone(), gradient.clone()
+    for parameter in (kernel, matrix):
+        Muon([parameter], lr=0.1).step()
+    assert torch.equal(kernel.flatten(1), matrix)
+    singular = torch.linalg.svdvals(matrix.detach())
+    assert 0.06 < singular.min() <= singular.max() < 0.13  # a step's length is lr, in the spectral norm
+
+
+def test_a_loss_falls():
+    target, x = torch.randn(12, 20), torch.randn(20, 200)
+    weight = nn.Parameter(torch.zeros(12, 20))
+    optimizer = Muon([weight], lr=0.05)
+    losses = []
+    for _ in range(150):
+        loss = (weight @ x - target @ x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.02 * losses[0]
+
+
+def test_a_weight_without_gradient_stays():
+    weight = nn.Parameter(torch.ones(3, 3))
+    Muon([weight]).step()
+    assert torch.equal(weight, torch.ones(3, 3))
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_who_drives_what(ends):
+    model = SRCNN()
+    muon, adam = muon_and_adam(model, lr=0.01, adam_lr=2e-3, ends=ends)
+    hidden = {id(p) for p in muon.param_groups[0]["params"]}
+    rest = {id(p) for p in adam.param_groups[0]["params"]}
+    kernels = [layer.weight for layer in (model.patch_extraction, model.mapping, model.reconstruction)]
+    assert hidden == {id(p) for p in (kernels if ends else kernels[1:2])}
+    assert hidden | rest == {id(p) for p in model.parameters()}
+    assert not hidden & rest
+    assert (muon.param_groups[0]["lr"], adam.param_groups[0]["lr"]) == (0.01, 2e-3)

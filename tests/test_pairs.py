@@ -1,0 +1,165 @@
+"""Training pairs: what decides a sample, and that observed and clean show the same place."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from imtrans.data.pairs import NoisePairs, SuperResolutionPairs, dihedral
+from imtrans.degrade import bicubic_down, bicubic_down_up
+from imtrans.images import modcrop
+from imtrans.training import Batches
+
+
+def pictures(count=3, channels=1, height=44, width=53, seed=0):
+    random = np.random.default_rng(seed)
+    return [torch.from_numpy(random.random((1, channels, height, width), dtype=np.float32)) for _ in range(count)]
+
+
+SAMPLES = {
+    "enlarged": lambda seed: SuperResolutionPairs(pictures(), (2, 3), 17, margin=4, seed=seed),
+    "low resolution": lambda seed: SuperResolutionPairs(pictures(channels=3), (2,), 9, upsamples=True, seed=seed),
+    "noise": lambda seed: NoisePairs(pictures(), 16, (0, 55), seed=seed),
+}
+
+
+def equal(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_sample_depends_on_seed_and_number_alone(kind):
+    samples, again = SAMPLES[kind](5), SAMPLES[kind](5)
+    in_turn = [samples[i] for i in range(12)]
+    np.random.seed(1)  # noqa: NPY002 (global states must not matter)
+    torch.manual_seed(1)
+    backwards = [again[i] for i in reversed(range(12))][::-1]
+    assert all(equal(a, b) for a, b in zip(in_turn, backwards, strict=True))
+    assert not any(equal(in_turn[i], in_turn[j]) for i in range(12) for j in range(i))
+    other = SAMPLES[kind](6)
+    assert not any(equal(in_turn[i], other[i]) for i in range(12))
+    assert all(x.dtype == torch.float32 and x.is_contiguous() for pair in in_turn for x in pair)
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_workers_change_nothing(kind):
+    here, there = (
+        list(DataLoader(SAMPLES[kind](2), batch_sampler=Batches(3, 7, 4), num_workers=workers)) for workers in (0, 2)
+    )
+    assert len(here) == len(there) == 4
+    assert all(equal(a, b) for a, b in zip(here, there, strict=True))
+
+
+def place(patch: np.ndarray, picture: np.ndarray) -> list[tuple[int, int, int]]:
+    """Where (top, left) in a picture (C, H, W) a square patch was cut, and how it was turned."""
+    size = patch.shape[1]
+    windows = np.lib.stride_tricks.sliding_window_view(picture, (size, size), axis=(1, 2))
+    found = []
+    for which in range(8):
+        for top, left in np.argwhere(windows[0, :, :, 0, 0] == back(patch, which)[0, 0, 0]):
+            if np.array_equal(windows[:, top, left], back(patch, which)):
+                found.append((int(top), int(left), which))
+    return found
+
+
+def back(patch: np.ndarray, which: int) -> np.ndarray:
+    """Undoes `dihedral`: its transposition was last, so it goes first."""
+    patch = patch.transpose(0, 2, 1) if which & 4 else patch
+    patch = patch[:, ::-1] if which & 2 else patch
+    return patch[:, :, ::-1] if which & 1 else patch
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+@pytest.mark.parametrize("upsamples", [False, True])
+@pytest.mark.parametrize("margin", [0, 2])
+def test_observed_and_clean_are_of_one_place(scale, upsamples, margin):
+    """The clean patch is looked up in the picture; the observed one must lie there in the degraded one."""
+    picture = pictures(1)[0]
+    size = 10
+    samples = SuperResolutionPairs([picture], (scale,), size, upsamples=upsamples, margin=margin, seed=1)
+    whole = modcrop(picture, scale)
+    degraded = (bicubic_down if upsamples else bicubic_down_up)(whole, scale)[0].numpy()
+    zoom = scale if upsamples else 1
+    seen = set()
+    for i in range(40):
+        observed, clean = (x.numpy() for x in samples[i])
+        assert observed.shape == (1, size, size)
+        assert clean.shape == (1, size * zoom - 2 * margin, size * zoom - 2 * margin)
+        ((top, left, which),) = place(clean, whole[0].numpy())
+        assert (top - margin) % zoom == (left - margin) % zoom == 0
+        top, left = (top - margin) // zoom, (left - margin) // zoom
+        cut = degraded[:, top : top + size, left : left + size]
+        assert np.array_equal(observed, dihedral(cut, which))
+        seen.add(which)
+    assert seen == set(range(8))
+
+
+def test_low_resolution_is_that_of_the_whole_picture():
+    """Within, away from the patch's own border, it is the clean patch made small."""
+    samples = SuperResolutionPairs(pictures(), (3,), 9, upsamples=True)
+    for i in range(10):
+        observed, clean = samples[i]
+        small = bicubic_down(clean[None], 3)[0]
+        assert torch.allclose(small[:, 2:-2, 2:-2], observed[:, 2:-2, 2:-2], atol=1e-5)
+        assert not torch.allclose(small, observed, atol=1e-3)  # at the border the true neighbours count
+
+
+def test_every_picture_scale_and_corner_is_reached():
+    tiny = pictures(4, height=7, width=8)
+    samples = SuperResolutionPairs(tiny, (2, 3), 6)
+    clean = [samples[i][1].numpy() for i in range(300)]
+    positions = {(k, *p[:2]) for c in clean for k, picture in enumerate(tiny) for p in place(c, picture[0].numpy())}
+    assert positions == {(k, 0, left) for k in range(4) for left in range(3)}  # ×3 has 6×6 pixels: one place
+    shapes_by_scale = SuperResolutionPairs(pictures(1), (2, 3), 6, upsamples=True)
+    assert {shapes_by_scale[i][1].shape[-1] for i in range(20)} == {12, 18}
+
+
+def test_dihedral_group():
+    patch = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    eight = [dihedral(patch, which) for which in range(8)]
+    assert np.array_equal(eight[0], patch)
+    for i in range(8):
+        assert np.array_equal(back(eight[i], i), patch)
+        assert not any(np.array_equal(eight[i], eight[j]) for j in range(i))
+    square = np.random.default_rng(0).random((2, 5, 5))
+    images = [dihedral(square, which).tobytes() for which in range(8)]
+    for i in range(8):  # closed: a flip of a flip is again one of the eight, the inverse among them
+        twice = [dihedral(dihedral(square, i), j).tobytes() for j in range(8)]
+        assert sorted(twice) == sorted(images)
+
+
+def test_noise_level():
+    samples = NoisePairs(pictures(2, height=60, width=60), 40, (25, 25))
+    noise = torch.stack([observed - clean for observed, clean in (samples[i] for i in range(120))]) * 255
+    n = noise.numel()
+    assert noise.std().item() == pytest.approx(25, abs=4 * 25 / (2 * n) ** 0.5)
+    assert noise.mean().item() == pytest.approx(0, abs=4 * 25 / n**0.5)
+    assert (noise.abs() < 25).float().mean().item() == pytest.approx(0.6827, abs=0.005)  # Gaussian
+    assert abs((noise[..., 1:] * noise[..., :-1]).mean().item()) < 4 * 625 / n**0.5  # white
+    assert samples[0][0].min() < 0  # not clipped
+
+
+def test_blind_noise_levels_fill_their_range():
+    samples = NoisePairs(pictures(2, height=60, width=60), 40, (0, 55))
+    levels = sorted((observed - clean).std().item() * 255 for observed, clean in (samples[i] for i in range(200)))
+    assert levels[0] < 3
+    assert 52 < levels[-1] < 58
+    assert levels[100] == pytest.approx(27.5, abs=5)
+
+
+def test_clean_patches_are_the_picture():
+    picture = pictures(1)[0]
+    samples = NoisePairs([picture], 12, (25, 25))
+    for i in range(10):
+        assert len(place(samples[i][1].numpy(), picture[0].numpy())) == 1
+    assert torch.equal(picture, pictures(1)[0])  # and the picture is left as it was
+
+
+def test_pictures_that_are_too_small_are_left_out():
+    small, large = pictures(1, height=20, width=60)[0], pictures(1)[0]
+    samples = SuperResolutionPairs([small, large], (2,), 30)
+    assert all(place(samples[i][1].numpy(), large[0].numpy()) for i in range(10))
+    with pytest.raises(ValueError, match="no training picture has 60 pixels on each side"):
+        SuperResolutionPairs([small, large], (2,), 30, upsamples=True)
+    with pytest.raises(ValueError, match="no training picture has 21 pixels"):
+        NoisePairs([small], 21, (25, 25))

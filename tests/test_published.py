@@ -1,0 +1,111 @@
+"""The papers' tables: well-formed, plausible, consistent with each other."""
+
+import csv
+from collections import Counter
+
+import pytest
+
+from imtrans import published
+
+COLUMNS = [
+    "paper",
+    "model",
+    "set",
+    "task",
+    "scale",
+    "sigma",
+    "psnr",
+    "ssim",
+    "protocol",
+    "source",
+    "verified",
+]
+PROTOCOLS = {"y8", "rgb-y", "rgb-y8", "y-double", "gray", "rgb", "rgb+6", "not stated"}
+
+
+@pytest.mark.parametrize("paper", published.papers())
+def test_well_formed(paper):
+    with (published.FOLDER / f"{paper}.csv").open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        assert reader.fieldnames == COLUMNS
+        for row in reader:
+            assert row["paper"] == paper
+            assert row["verified"] in ("yes", "no")
+            assert row["protocol"] in PROTOCOLS
+            assert row["model"]
+            assert row["set"]
+            assert row["source"]
+
+
+def test_ranges():
+    for row in published.rows():
+        assert 18 < row["psnr"] < 45, row
+        assert row["ssim"] is None or 0.4 < row["ssim"] < 1, row
+        if row["task"] == "super-resolution":
+            assert row["scale"] in (2, 3, 4, 8), row
+            assert row["sigma"] is None, row
+        else:
+            assert row["task"] == "denoising", row
+            assert row["sigma"] in (15, 25, 50), row
+            assert row["scale"] is None, row
+
+
+def test_no_row_stands_twice():
+    keys = ("paper", "model", "set", "scale", "sigma", "protocol", "source")
+    counts = Counter(tuple(row[key] for key in keys) for row in published.rows())
+    assert [key for key, count in counts.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("model", ["Bicubic", "VDSR", "SRCNN 9-5-5", "SRCNN", "A+"])
+def test_the_papers_agree_on_what_they_quote(model):
+    quoted = {}
+    for row in published.rows(model=model, protocol="y8"):
+        quoted.setdefault((row["set"], row["scale"]), []).append(row["psnr"])
+    assert any(len(values) > 1 for values in quoted.values())
+    for setting, values in quoted.items():
+        tolerance = 0.04 if setting[0] == "Set14" and model == "SRCNN 9-5-5" else 0.02  # both circulate
+        assert max(values) - min(values) <= tolerance, (setting, values)
+
+
+def test_harder_is_worse():
+    """At a larger scale or noise level, every method of a table has the lower PSNR."""
+    for level in ("scale", "sigma"):
+        series = {}
+        for row in published.rows():
+            if row[level] is not None and not row["model"].startswith("VDSR trained on"):
+                key = tuple(row[k] for k in ("paper", "model", "set", "protocol", "source"))
+                series.setdefault(key, []).append((row[level], row["psnr"]))
+        assert any(len(points) > 2 for points in series.values())
+        for key, points in series.items():
+            values = [psnr for _, psnr in sorted(points)]
+            assert values == sorted(values, reverse=True), key
+
+
+@pytest.mark.parametrize(
+    ("paper", "wanted", "psnr", "ssim"),
+    [
+        ("srcnn", {"model": "SRCNN", "set": "Set5", "scale": 3}, 32.39, 0.9033),
+        ("srcnn", {"model": "SRCNN 9-5-5", "set": "Set14", "scale": 2}, 32.45, 0.9067),
+        ("vdsr", {"model": "VDSR", "set": "Set5", "scale": 4}, 31.35, 0.8838),
+        ("espcn", {"model": "ESPCN", "set": "Set5", "scale": 3}, 33.13, None),
+        ("dncnn", {"model": "DnCNN-S", "set": "BSD68", "sigma": 25}, 29.23, None),
+        ("dncnn", {"model": "DnCNN-3", "set": "Set5", "scale": 2}, 37.58, 0.9590),
+        ("edsr", {"model": "EDSR", "set": "Set5", "scale": 2, "protocol": "rgb-y8"}, 38.11, 0.9601),
+        ("edsr", {"model": "EDSR baseline", "set": "Set5", "scale": 2, "protocol": "rgb-y"}, 37.99, 0.9604),
+    ],
+)
+def test_known_cells(paper, wanted, psnr, ssim):
+    [row] = published.rows(paper, **wanted)
+    assert (row["psnr"], row["ssim"]) == (psnr, ssim)
+
+
+def test_what_came_from_memory_says_so():
+    assert all(row["verified"] for row in published.rows("vdsr", model="VDSR"))
+    assert not any(row["verified"] for row in published.rows("espcn", model="TNRD"))
+
+
+def test_wrong_questions():
+    with pytest.raises(ValueError, match="no tables of 'resnet'"):
+        published.rows("resnet")
+    with pytest.raises(ValueError, match="no column colour"):
+        published.rows("vdsr", colour=1)

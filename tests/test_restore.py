@@ -1,0 +1,195 @@
+"""Whole pictures through networks: kinds, sizes, tiles, views."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from imtrans import restore
+from imtrans.color import rgb_to_y, rgb_to_ycbcr
+from imtrans.models.dncnn import DnCNN
+from imtrans.models.edsr import EDSR
+from imtrans.models.espcn import ESPCN
+from imtrans.models.srcnn import SRCNN
+from imtrans.models.vdsr import VDSR
+from imtrans.resize import imresize
+
+# Small networks of each kind: luma on the enlargement, luma at low resolution, RGB at low resolution.
+ENLARGERS = {
+    "srcnn": lambda: SRCNN(n1=8, n2=4),
+    "vdsr": lambda: VDSR(depth=4, features=8),
+    "espcn": lambda: ESPCN(3),
+    "edsr": lambda: EDSR(3, blocks=2, features=8),
+}
+sides = st.integers(1, 23)
+
+
+@pytest.fixture(params=list(ENLARGERS))
+def enlarger(request):
+    return ENLARGERS[request.param]()
+
+
+class Constant(nn.Module):
+    """A network of RGB that answers one colour whatever it gets."""
+
+    channels, upsamples, scales = 3, False, (2,)
+
+    def forward(self, x):
+        return torch.tensor([0.9, 0.5, 0.1]).view(1, 3, 1, 1).expand_as(x)
+
+
+@settings(max_examples=15, deadline=None)
+@given(kind=st.sampled_from(list(ENLARGERS)), channels=st.sampled_from([1, 3]), height=sides, width=sides)
+def test_any_size_comes_out_enlarged_and_of_the_same_kind(kind, channels, height, width):
+    result = restore.super_resolve(ENLARGERS[kind](), torch.rand(2, channels, height, width), 3)
+    assert result.shape == (2, channels, 3 * height, 3 * width)
+    assert torch.isfinite(result).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bicubic_as_a_network_is_imresize(channels):
+    x = torch.rand(1, channels, 13, 9)
+    torch.testing.assert_close(
+        restore.super_resolve(restore.Bicubic(), x, 4), imresize(x, 4), atol=2e-6, rtol=0
+    )
+
+
+def test_a_network_of_luma_gets_y_and_leaves_the_colours_to_bicubic():
+    model, x = SRCNN(n1=8, n2=4), torch.rand(1, 3, 12, 10)
+    with torch.no_grad():
+        luma = model(imresize(rgb_to_y(x), 2))
+    result = rgb_to_ycbcr(restore.super_resolve(model, x, 2))
+    torch.testing.assert_close(result[:, :1], luma, atol=1e-5, rtol=0)
+    torch.testing.assert_close(result[:, 1:], imresize(rgb_to_ycbcr(x)[:, 1:], 2), atol=1e-5, rtol=0)
+
+
+def test_gray_through_a_network_of_rgb_keeps_its_range():
+    gray = torch.rand(1, 1, 6, 5)
+    identity = restore.Bicubic()
+    identity.channels = 3
+    # Through `rgb_to_y` alone white would become 235/255.
+    torch.testing.assert_close(restore.super_resolve(identity, gray, 2), imresize(gray, 2), atol=1e-5, rtol=0)
+    result = restore.super_resolve(Constant(), gray, 2)
+    weights = (65.481, 128.553, 24.966)
+    wanted = sum(w * v for w, v in zip(weights, (0.9, 0.5, 0.1), strict=True)) / sum(weights)
+    torch.testing.assert_close(result, torch.full((1, 1, 12, 10), wanted), atol=1e-4, rtol=0)
+
+
+def test_nothing_is_clipped():
+    model = VDSR(depth=2, features=2)
+    nn.init.constant_(model.layers[-1].bias, 3.0)
+    assert restore.super_resolve(model, torch.rand(1, 1, 4, 4), 2).min() > 1
+
+
+@pytest.mark.parametrize("tile", [1, 7, 16, 100])
+def test_tiles_give_the_whole_picture(enlarger, tile):
+    x = torch.rand(1, 3, 19, 14) if tile > 1 else torch.rand(1, 3, 4, 3)
+    whole = restore.super_resolve(enlarger, x, 3)
+    torch.testing.assert_close(restore.super_resolve(enlarger, x, 3, tile=tile), whole, atol=1e-5, rtol=0)
+
+
+def test_too_small_an_overlap_shows():
+    model, x = VDSR(depth=4, features=8), torch.rand(1, 1, 20, 20)
+    whole = restore.super_resolve(model, x, 2)
+    assert not torch.allclose(restore.super_resolve(model, x, 2, tile=10, overlap=1), whole, atol=1e-4)
+
+
+def test_reach_is_the_radius_of_the_receptive_field():
+    assert restore.reach(SRCNN()) == 6
+    assert restore.reach(SRCNN(f2=5)) == 8
+    assert restore.reach(VDSR()) == 20
+    assert restore.reach(DnCNN()) == 17
+    assert restore.reach(restore.Bicubic()) == 0
+
+
+def test_self_ensemble_is_blind_to_flips_and_rotations(enlarger):
+    x = torch.rand(1, 3, 7, 10)
+
+    def ensemble(y):
+        return restore.super_resolve(enlarger, y, 3, self_ensemble=True)
+
+    wanted = ensemble(x)
+    assert not torch.allclose(restore.super_resolve(enlarger, x, 3), wanted, atol=1e-4)
+    for view in (lambda y: y.flip(-1), lambda y: y.flip(-2), lambda y: y.rot90(1, (-2, -1))):
+        torch.testing.assert_close(ensemble(view(x)), view(wanted), atol=1e-5, rtol=0)
+
+
+def test_self_ensemble_by_tiles():
+    model, x = ENLARGERS["edsr"](), torch.rand(1, 3, 9, 12)
+    whole = restore.super_resolve(model, x, 3, self_ensemble=True)
+    tiled = restore.super_resolve(model, x, 3, self_ensemble=True, tile=5)
+    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
+
+
+@settings(max_examples=10, deadline=None)
+@given(channels=st.sampled_from([1, 3]), colors=st.sampled_from([1, 3]), height=sides, width=sides)
+def test_denoise_any_size(channels, colors, height, width):
+    model = DnCNN(channels=channels, depth=3, features=4)
+    noisy = torch.randn(2, colors, height, width)
+    whole = restore.denoise(model, noisy)
+    assert whole.shape == noisy.shape
+    torch.testing.assert_close(restore.denoise(model, noisy, tile=8), whole, atol=1e-5, rtol=0)
+
+
+def test_a_gray_denoiser_takes_each_channel_on_its_own():
+    model, noisy = DnCNN(depth=3, features=4), torch.rand(2, 3, 9, 8)
+    each = [restore.denoise(model, noisy[:, c : c + 1]) for c in range(3)]
+    torch.testing.assert_close(restore.denoise(model, noisy), torch.cat(each, 1), atol=1e-6, rtol=0)
+
+
+def test_the_mode_of_the_network_is_evaluation_and_then_what_it_was():
+    model, noisy = DnCNN(depth=3, features=4), torch.rand(1, 1, 8, 8)
+    statistics = model.layers[3].running_mean.clone()
+    result = restore.denoise(model.train(), noisy)
+    assert model.training
+    assert not result.requires_grad
+    assert torch.equal(model.layers[3].running_mean, statistics)
+    assert torch.equal(result, restore.denoise(model.eval(), noisy))
+    assert not model.training
+
+
+def test_wrong_scales_name_the_right_ones():
+    with pytest.raises(ValueError, match=r"does not enlarge ×5; its scales: ×2, ×3, ×4"):
+        restore.super_resolve(SRCNN(), torch.rand(1, 1, 8, 8), 5)
+    with pytest.raises(ValueError, match=r"its scales: ×3$"):
+        restore.super_resolve(ESPCN(3), torch.rand(1, 1, 8, 8), 2)
+    with pytest.raises(ValueError, match="not for super-resolution"):
+        restore.super_resolve(DnCNN(), torch.rand(1, 1, 8, 8), 2)
+    with pytest.raises(ValueError, match="for super-resolution, not for denoising"):
+        restore.denoise(VDSR(), torch.rand(1, 1, 8, 8))
+
+
+def test_the_scale_may_be_left_to_the_network():
+    assert restore.known_scale(ESPCN(3), None) == 3
+    with pytest.raises(ValueError, match="which scale"):
+        restore.known_scale(VDSR(), None)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.rand(3, 8, 8),
+        torch.rand(1, 2, 8, 8),
+        torch.zeros(1, 3, 8, 8, dtype=torch.uint8),
+        torch.rand(1, 1, 0, 8),
+    ],
+)
+def test_what_is_no_picture(x):
+    with pytest.raises(ValueError, match="wanted floats"):
+        restore.super_resolve(ESPCN(3), x, 3)
+    with pytest.raises(ValueError, match="wanted floats"):
+        restore.denoise(DnCNN(depth=2), x)
+
+
+def test_a_network_that_shrinks_is_found_out():
+    with pytest.raises(ValueError, match="the network made"):
+        restore.super_resolve(SRCNN(padding="valid"), torch.rand(1, 1, 12, 12), 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"tile": 0}, "tile"), ({"tile": 4, "overlap": -1}, "overlap")]
+)
+def test_wrong_tiles(options, message):
+    with pytest.raises(ValueError, match=message):
+        restore.super_resolve(ESPCN(3), torch.rand(1, 1, 8, 8), 3, **options)
