@@ -1,8 +1,8 @@
 """Reference implementations of thirteen papers on image transformation, and the course that uses them.
 
-Rooms, from the ground floor up: ``images`` ``color`` ``resize`` ``assets`` · ``degrade`` ``models`` · ``losses``
-``metrics`` ``data`` · ``training`` · ``recipes`` ``zoo`` · ``restore`` · ``evaluation`` ``published`` ``figures``
-``widgets`` · ``cli``. A room imports only from floors below it.
+Rooms, from the ground floor up: ``images`` ``color`` ``resize`` ``assets`` · ``degrade`` ``models`` ``html`` ·
+``losses`` ``metrics`` ``muon`` ``data`` · ``training`` · ``recipes`` ``zoo`` · ``restore`` ``published`` ·
+``evaluation`` ``figures`` ``widgets`` ``exercises`` · ``cli``. A room imports only from floors below it.
 """
 
 from importlib.metadata import PackageNotFoundError, version
