@@ -68,13 +68,10 @@ def kernel_environment(scratch: str | os.PathLike) -> dict[str, str]:
     Returns:
         The complete environment of a kernel.
     """
-    environment = {
-        k: v for k, v in os.environ.items() if not k.startswith("IMTRANS_") and k.lower() != "no_proxy"
-    }
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("IMTRANS_") and k.lower() != "no_proxy"}
     environment |= {
         "IMTRANS_BUDGET": "quick",
         "XDG_CACHE_HOME": str(scratch),
-        "IMTRANS_CACHE": str(scratch),
         "MPLCONFIGDIR": str(Path(scratch) / "matplotlib"),  # nobody's matplotlibrc
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "2",
@@ -168,9 +165,7 @@ def read_source(path: Path) -> Source:
         raise FileNotFoundError(f"no notebook source {path.name} in {path.parent}")
     cells = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells
     for cell in cells:  # jupytext leaves nothing else that we want to keep
-        cell.metadata = nbformat.NotebookNode(
-            {k: v for k, v in cell.metadata.items() if k in {"tags", "mystnb"}}
-        )
+        cell.metadata = nbformat.NotebookNode({k: v for k, v in cell.metadata.items() if k in {"tags", "mystnb"}})
     return Source(path.stem, cells)
 
 
@@ -228,9 +223,7 @@ def fingerprint(notebook: nbformat.NotebookNode) -> str:
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     code = [re.sub(r'REPOSITORY = ".*"', 'REPOSITORY = ""', text) for text in code]
     named = set(re.findall(r"[\"']([\w.-]+)[\"']", "\n".join(code)))
-    files = [
-        path for name in named for path in (ZOO / f"{name}.json", RESULTS / f"{name}.csv") if path.is_file()
-    ]
+    files = [path for name in named for path in (ZOO / f"{name}.json", RESULTS / f"{name}.csv") if path.is_file()]
     content = {
         "code": code,
         "files": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)},
@@ -272,9 +265,7 @@ def with_outputs_of(notebook: nbformat.NotebookNode, old: nbformat.NotebookNode)
 # -- running --
 
 
-def execute(
-    notebook: nbformat.NotebookNode, folder: Path, environment: dict[str, str] | None = None
-) -> float:
+def execute(notebook: nbformat.NotebookNode, folder: Path, environment: dict[str, str] | None = None) -> float:
     """Run a notebook in a fresh kernel, in place.
 
     Args:
@@ -298,7 +289,8 @@ def execute(
             coalesce_streams=True,
             resources={"metadata": {"path": str(folder)}},
         )
-        client.execute(env=environment or kernel_environment(scratch))
+        # Errors come through the protocol; what the kernel itself writes on stderr are notices.
+        client.execute(env=environment or kernel_environment(scratch), stderr=subprocess.DEVNULL)
     notebook.metadata = nbformat.from_dict({**copy.deepcopy(METADATA), "imtrans": {"hash": digest}})
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)

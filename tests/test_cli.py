@@ -182,9 +182,7 @@ def test_bad_input_leaves_nothing_behind(capsys, tmp_path, cat):
         arguments = ("super-resolve", source, target, "--model", "bicubic", "--scale", 2, *options)
         assert message in fails(capsys, *arguments)
     assert "which scale" in fails(capsys, "super-resolve", cat, out, "--model", "bicubic")
-    assert "does not enlarge ×9" in fails(
-        capsys, "super-resolve", cat, out, "--model", "bicubic", "--scale", 9
-    )
+    assert "does not enlarge ×9" in fails(capsys, "super-resolve", cat, out, "--model", "bicubic", "--scale", 9)
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -212,17 +210,13 @@ def test_evaluate(capsys, tmp_path, cat, srcnn):
     data = tmp_path / "data"
     data.mkdir()
     cat.rename(data / "cat.png")
-    content = json.loads(
-        runs(capsys, "evaluate", srcnn, "--data", data, "--json", "--save", tmp_path / "kept")
-    )
+    content = json.loads(runs(capsys, "evaluate", srcnn, "--data", data, "--json", "--save", tmp_path / "kept"))
     assert content["model"] == "srcnn-x3"
     assert (content["protocol"], content["scale"], content["border"]) == ("y8", 3, 3)
     assert [row["name"] for row in content["images"]] == ["cat"]
     assert content["psnr"] == pytest.approx(content["images"][0]["psnr"])
     kept = tmp_path / "kept" / "cat_srcnn-x3.png"
-    compared = runs(
-        capsys, "compare", kept, images_cropped(data / "cat.png", tmp_path), "--border", 3, "--json"
-    )
+    compared = runs(capsys, "compare", kept, images_cropped(data / "cat.png", tmp_path), "--border", 3, "--json")
     assert json.loads(compared)["psnr"] == pytest.approx(content["psnr"], abs=1e-3)
     text = runs(capsys, "evaluate", "bicubic", "--data", data, "--scale", 2, "--protocol", "rgb-y8")
     assert "bicubic, ×2, protocol rgb-y8, border 2" in text

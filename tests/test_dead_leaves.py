@@ -123,10 +123,7 @@ def test_colours_are_pixels_of_one_palette():
     used = []
     for picture in pictures:
         colors = {tuple(pixel) for pixel in picture.flatten(1).T.tolist()}
-        homes = [
-            colors <= {tuple(pixel) for pixel in palette[0].flatten(1).T.tolist()}
-            for palette in (reds, blues)
-        ]
+        homes = [colors <= {tuple(pixel) for pixel in palette[0].flatten(1).T.tolist()} for palette in (reds, blues)]
         assert sum(homes) == 1
         used.append(homes.index(True))
     assert set(used) == {0, 1}

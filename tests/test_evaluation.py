@@ -71,9 +71,7 @@ def test_published_bicubic_rows(data_root, name, scale):
 def test_the_other_chains_on_set5(data_root, protocol, wanted):
     set5 = benchmarks.load_folder(data_root / "Set5")
     for scale, psnr in zip((2, 3, 4), wanted, strict=True):
-        assert evaluate("bicubic", set5, scale=scale, protocol=protocol).psnr == pytest.approx(
-            psnr, abs=0.0055
-        )
+        assert evaluate("bicubic", set5, scale=scale, protocol=protocol).psnr == pytest.approx(psnr, abs=0.0055)
 
 
 def test_scores_are_those_of_scikit_image():
@@ -89,9 +87,7 @@ def test_scores_are_those_of_scikit_image():
     weights = np.array([65.481, 128.553, 24.966]) / 255
     a, b = (np.round(16 + image.astype(float) @ weights)[3:-3, 3:-3] for image in (levels, high))
     assert result.psnr == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255), abs=0.02)
-    ssim = structural_similarity(
-        a, b, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-    )
+    ssim = structural_similarity(a, b, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
     assert result.ssim == pytest.approx(ssim, abs=5e-4)
 
 
@@ -224,9 +220,7 @@ def test_save_keeps_the_pictures(tmp_path):
     assert file.name == "cat_bicubic.png"
     kept = images.read(file)
     assert kept.shape == (1, 3, 60, 63)
-    assert score("cat", kept, picture, protocol="rgb-y8", border=3).psnr == pytest.approx(
-        result.psnr, abs=1e-4
-    )
+    assert score("cat", kept, picture, protocol="rgb-y8", border=3).psnr == pytest.approx(result.psnr, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -281,9 +275,7 @@ def test_validator_without_data(monkeypatch, tmp_path):
 
 def test_validator_takes_the_pictures_held_out(data_root, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        evaluation, "evaluate", lambda model, pictures, **kwargs: seen.extend(pictures) or Score
-    )
+    monkeypatch.setattr(evaluation, "evaluate", lambda model, pictures, **kwargs: seen.extend(pictures) or Score)
 
     class Score:
         psnr = 30.0

@@ -103,9 +103,7 @@ def test_show_gives_the_same_bytes_twice_and_no_date():
     image = Image.open(io.BytesIO(base64.b64decode(attributes["src"].split(",")[1])))
     assert image.info.keys() <= {"transparency", "dpi"}
     assert image.width == 2 * int(attributes["width"])  # sharp on a screen with two dots a pixel
-    assert image.convert("RGB").getpixel((1, 1)) == tuple(
-        bytes.fromhex(figures.GROUND[1:])
-    )  # a ground of its own
+    assert image.convert("RGB").getpixel((1, 1)) == tuple(bytes.fromhex(figures.GROUND[1:]))  # a ground of its own
 
 
 def test_show_closes_what_pyplot_made():
@@ -123,9 +121,7 @@ def test_curves_draw_every_series():
     x = [1, 2, 3]
     one = figures.curves(x, {"a": [1, 2, 3]}, xlabel="x", ylabel="y", alt="one line")
     two = figures.curves(x, {"a": [1, 2, 3], "b": [3, 2, 1]}, xlabel="x", ylabel="y", alt="one line")
-    level = figures.curves(
-        x, {"a": [1, 2, 3]}, xlabel="x", ylabel="y", alt="one line", levels={"bicubic": 2.5}
-    )
+    level = figures.curves(x, {"a": [1, 2, 3]}, xlabel="x", ylabel="y", alt="one line", levels={"bicubic": 2.5})
     assert len({one.markup, two.markup, level.markup}) == 3
 
 

@@ -11,8 +11,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure as torchmetrics_ssim
 
-from imtrans.color import rgb_to_y
-from imtrans.images import shave, to_float, to_uint8
+from imtrans.color import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
+from imtrans.data import benchmarks
+from imtrans.degrade import bicubic_down_up
+from imtrans.images import modcrop, shave, to_float, to_uint8
 from imtrans.metrics import luma, mse, psnr, ssim
 
 
@@ -141,3 +143,15 @@ def test_luma():
     assert torch.equal(luma(x, rounded=False), rgb_to_y(x))
     assert torch.equal(luma(x, rounded=True), to_float(to_uint8(rgb_to_y(x))))
     assert torch.equal(luma(x[:, :1], rounded=False), x[:, :1])  # a gray file is its own Y, at full range
+
+
+def test_the_colour_table_of_srcnn_pools_ycbcr(data_root):
+    """Its column "RGB" gives bicubic 34.57 dB on Set5 ×3: PSNR over Y, Cb and Cr together, averaged over pictures."""
+    pooled, rgb = [], []
+    for _, picture in benchmarks.load("Set5"):
+        planes = to_float(to_uint8(rgb_to_ycbcr(modcrop(picture, 3))))
+        enlarged = to_float(to_uint8(bicubic_down_up(planes, 3)))
+        pooled.append(psnr(enlarged, planes, border=3).item())
+        rgb.append(psnr(*(ycbcr_to_rgb(x).clamp(0, 1) for x in (enlarged, planes)), border=3).item())
+    assert sum(pooled) / 5 == pytest.approx(34.57, abs=0.01)
+    assert sum(rgb) / 5 < 30.39

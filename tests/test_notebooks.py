@@ -177,6 +177,7 @@ def test_text_is_plain_markdown(path):
     for cell in read(path).cells:
         if cell.cell_type == "markdown":
             assert not re.search(r"\{[a-z:-]+\}`|^```\{|^:::|^\$\$ *\(", cell.source, re.M), cell.source[:200]
+            assert r"\tag" not in cell.source, "Sphinx wraps equations of several lines, and a tag in them fails"
 
 
 @by_student
@@ -336,7 +337,7 @@ def test_kernels_get_the_same_ground(tmp_path, monkeypatch):
     monkeypatch.setenv("IMTRANS_WEIGHTS", "elsewhere")
     monkeypatch.setenv("IMTRANS_BUDGET", "full")
     environment = build.kernel_environment(tmp_path)
-    assert {k for k in environment if k.startswith("IMTRANS_")} == {"IMTRANS_BUDGET", "IMTRANS_CACHE"}
+    assert {k for k in environment if k.startswith("IMTRANS_")} == {"IMTRANS_BUDGET"}
     assert environment["IMTRANS_BUDGET"] == "quick"
     assert environment["CUDA_VISIBLE_DEVICES"] == ""
     program = (

@@ -50,9 +50,7 @@ def test_any_size_comes_out_enlarged_and_of_the_same_kind(kind, channels, height
 @pytest.mark.parametrize("channels", [1, 3])
 def test_bicubic_as_a_network_is_imresize(channels):
     x = torch.rand(1, channels, 13, 9)
-    torch.testing.assert_close(
-        restore.super_resolve(restore.Bicubic(), x, 4), imresize(x, 4), atol=2e-6, rtol=0
-    )
+    torch.testing.assert_close(restore.super_resolve(restore.Bicubic(), x, 4), imresize(x, 4), atol=2e-6, rtol=0)
 
 
 def test_a_network_of_luma_gets_y_and_leaves_the_colours_to_bicubic():
@@ -187,9 +185,7 @@ def test_a_network_that_shrinks_is_found_out():
         restore.super_resolve(SRCNN(padding="valid"), torch.rand(1, 1, 12, 12), 2)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"), [({"tile": 0}, "tile"), ({"tile": 4, "overlap": -1}, "overlap")]
-)
+@pytest.mark.parametrize(("options", "message"), [({"tile": 0}, "tile"), ({"tile": 4, "overlap": -1}, "overlap")])
 def test_wrong_tiles(options, message):
     with pytest.raises(ValueError, match=message):
         restore.super_resolve(ESPCN(3), torch.rand(1, 1, 8, 8), 3, **options)

@@ -52,7 +52,8 @@ def test_frames_show_one_at_a_time():
         [picture(seed=i) for i in range(3)], labels=["step 1", "step 2", "step 3"], alt="a net learns"
     )
     parsed = Parsed(html)
-    assert ["hidden" in figure for figure in parsed.all("figure")] == [False, True, True]
+    shown = [div for div in parsed.all("div") if div.get("class") == "frame"]
+    assert ["hidden" in frame for frame in shown] == [False, True, True]
     (control,) = parsed.all("input")
     assert (control["min"], control["max"], control["value"]) == ("0", "2", "0")
     assert control["aria-valuetext"] == "step 1"

@@ -1,7 +1,7 @@
 """Reference implementations of thirteen papers on image transformation, and the course that uses them.
 
 Rooms, from the ground floor up: ``images`` ``color`` ``resize`` ``assets`` · ``degrade`` ``models`` ``html`` ·
-``losses`` ``metrics`` ``muon`` ``data`` · ``training`` · ``recipes`` ``zoo`` · ``restore`` ``published`` ·
+``losses`` ``metrics`` ``muon`` ``data`` · ``training`` · ``recipes`` ``zoo`` · ``restore`` ``published`` ``measured`` ·
 ``evaluation`` ``figures`` ``widgets`` ``exercises`` · ``cli``. A room imports only from floors below it.
 """
 

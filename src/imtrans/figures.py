@@ -6,6 +6,7 @@ which would resample them: they are shown pixel by pixel.
 """
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -182,14 +183,14 @@ def strip(pictures: Mapping[str, Tensor], *, alt: str, factor: int = 1) -> Html:
         alt: What is seen; the label is put in front of it for each picture.
         factor: Screen pixels a picture pixel.
     """
-    figures = [
-        '<figure style="margin:0"><div style="overflow-x:auto">'
+    labelled = [
+        '<div style="max-width:100%"><div style="overflow-x:auto">'
         + pixels(picture.clamp(0, 1), alt=f"{label}: {alt}", factor=factor)
-        + f'</div><figcaption style="font-size:0.85em;margin:2px 0 0">{escape(label)}</figcaption></figure>'
+        + f'</div><div style="font-size:0.85em">{escape(label)}</div></div>'
         for label, picture in pictures.items()
     ]
     row = "display:flex;flex-wrap:wrap;gap:10px;align-items:flex-start"
-    markup = f'<div class="strip" style="{row}">' + "".join(figures) + "</div>"
+    markup = f'<div class="strip" style="{row}">' + "".join(labelled) + "</div>"
     return Html(markup, f"[{' | '.join(pictures)}: {alt}]")
 
 
@@ -301,12 +302,12 @@ def table(rows: Sequence[Mapping[str, Any]], *, caption: str, digits: int = 2) -
 
     columns = list(rows[0])
     cells = [[text(row[column]) for column in columns] for row in rows]
-    left = 'style="text-align:left;padding:2px 10px"'
-    right = 'style="text-align:right;padding:2px 10px"'
-    head = "".join(f'<th scope="col" {right if i else left}>{escape(c)}</th>' for i, c in enumerate(columns))
+    numeric = [all(re.fullmatch(r"[-+−]?[\d.]+|–", row[i]) for row in cells) for i in range(len(columns))]
+    sides = [f'style="text-align:{"right" if number else "left"};padding:2px 10px"' for number in numeric]
+    head = "".join(f'<th scope="col" {s}>{escape(c)}</th>' for c, s in zip(columns, sides, strict=True))
     body = "".join(
-        f'<tr><th scope="row" {left}>{escape(row[0])}</th>'
-        + "".join(f"<td {right}>{escape(value)}</td>" for value in row[1:])
+        f'<tr><th scope="row" {sides[0]}>{escape(row[0])}</th>'
+        + "".join(f"<td {s}>{escape(value)}</td>" for value, s in zip(row[1:], sides[1:], strict=True))
         + "</tr>"
         for row in cells
     )

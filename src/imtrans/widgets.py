@@ -69,15 +69,15 @@ def frames(pictures: Sequence[Tensor], *, labels: Sequence[str], alt: str, facto
     if len({tuple(picture.shape[-2:]) for picture in pictures}) != 1:
         raise ValueError("pictures of different sizes cannot follow one another")
     shown = "".join(
-        f'<figure style="margin:0"{" hidden" if i else ""}><div style="overflow-x:auto">'
+        f'<div class="frame"{" hidden" if i else ""}><div style="overflow-x:auto">'
         + pixels(picture.clamp(0, 1), alt=f"{label}: {alt}", factor=factor, limit=LIMIT)
-        + f'</div><figcaption style="font-size:0.85em">{escape(label)}</figcaption></figure>'
+        + f'</div><div class="label" style="font-size:0.85em">{escape(label)}</div></div>'
         for i, (picture, label) in enumerate(zip(pictures, labels, strict=True))
     )
     move = (
-        "const f=[...this.parentElement.querySelectorAll('figure')];"
+        "const f=[...this.parentElement.querySelectorAll('.frame')];"
         "f.forEach((e,i)=>{e.hidden=i!=this.value});"
-        "this.setAttribute('aria-valuetext',f[this.value].querySelector('figcaption').textContent)"
+        "this.setAttribute('aria-valuetext',f[this.value].querySelector('.label').textContent)"
     )
     width = int(factor) * pictures[0].shape[-1]
     markup = (

@@ -60,11 +60,7 @@ def browser():
 def requests(chrome) -> list[str]:
     """Addresses asked for since the last call."""
     events = (json.loads(entry["message"])["message"] for entry in chrome.get_log("performance"))
-    return [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
+    return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
 
 if __name__ == "__main__":

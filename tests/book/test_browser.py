@@ -92,9 +92,7 @@ def slider(chrome):
 
 def cut(chrome, frame) -> str:
     """Where the divider stands, as the style sheet sees it."""
-    return chrome.execute_script(
-        "return getComputedStyle(arguments[0]).getPropertyValue('--cut').trim()", frame
-    )
+    return chrome.execute_script("return getComputedStyle(arguments[0]).getPropertyValue('--cut').trim()", frame)
 
 
 def test_slider_moves_by_mouse(chrome, slider):
@@ -131,9 +129,7 @@ def test_search_works_from_a_folder(chrome):
     opened(chrome, HTML / "search.html")
     chrome.get((HTML / "search.html").as_uri() + "?q=bicubic")
     found = "#search-results li a[href*='lectures/01-srcnn.html']"
-    WebDriverWait(chrome, 30).until(
-        lambda c: c.find_elements(By.CSS_SELECTOR, found), "lecture 1 is not found"
-    )
+    WebDriverWait(chrome, 30).until(lambda c: c.find_elements(By.CSS_SELECTOR, found), "lecture 1 is not found")
 
 
 def test_player_asks_for_nothing_and_keeps_its_link(chrome):

@@ -107,9 +107,7 @@ def test_links_inside_the_book_lead_somewhere(page):
         assert path.is_file(), f"dead link {link['href']}"
         if target.fragment and path.suffix == ".html":
             name = unquote(target.fragment)
-            assert soup(path).find(id=name) or soup(path).find(attrs={"name": name}), (
-                f"no anchor {link['href']}"
-            )
+            assert soup(path).find(id=name) or soup(path).find(attrs={"name": name}), f"no anchor {link['href']}"
 
 
 def test_no_button_points_nowhere_while_the_repository_has_no_address():
@@ -144,9 +142,7 @@ def test_landing_page_credits_the_lecturer_and_links_the_playlist():
     assert landing.find("a", href=course.url)
 
 
-@pytest.mark.parametrize(
-    "lecture", [x for x in playlist.read().lectures if x.published], ids=lambda x: x.slug
-)
+@pytest.mark.parametrize("lecture", [x for x in playlist.read().lectures if x.published], ids=lambda x: x.slug)
 def test_lecture_page_has_its_player(lecture):
     players = article(HTML / f"lectures/{lecture.stem}.html").select(".lecture-video")
     assert len(players) == 1

@@ -62,8 +62,4 @@ def read(path: Path = PLAYLIST) -> Course:
 def repository(path: Path = CONFIG) -> tuple[str, str] | None:
     """("owner/name", branch) of the repository, None until `_config.yml` gives its address."""
     place = yaml.safe_load(path.read_text(encoding="utf-8"))["repository"]
-    return (
-        (place["url"].removeprefix("https://github.com/").strip("/"), place["branch"])
-        if place["url"]
-        else None
-    )
+    return (place["url"].removeprefix("https://github.com/").strip("/"), place["branch"]) if place["url"] else None

@@ -24,9 +24,7 @@ def lecture_table() -> str:
                 owner_and_name, branch = place
                 colab = f"https://colab.research.google.com/github/{owner_and_name}/blob/{branch}/{notebook}"
                 links += f" · [Colab]({colab})"
-        rows.append(
-            f"| {lecture.number} | {lecture.title} | {lecture.year} | {lecture.transforms} | {links} |"
-        )
+        rows.append(f"| {lecture.number} | {lecture.title} | {lecture.year} | {lecture.transforms} | {links} |")
     return "\n".join(rows)
 
 

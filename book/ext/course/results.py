@@ -175,17 +175,13 @@ class Results(SphinxDirective):
         cards = read_cards()
         names = self.arguments[0].split() if self.arguments else list(cards)
         if missing := [name for name in names if name not in cards]:
-            text = (
-                f"Not measured yet: {', '.join(missing)}." if cards else "No network has been measured yet."
-            )
+            text = f"Not measured yet: {', '.join(missing)}." if cards else "No network has been measured yet."
             return [nodes.paragraph("", text)]
         if not names:
             return [nodes.paragraph("", "No network has been measured yet.")]
         container = nodes.container(classes=["results-table"])
         text = table({name: cards[name] for name in names}, read_published())
-        self.state.nested_parse(
-            StringList(text.splitlines(), source=str(ZOO)), self.content_offset, container
-        )
+        self.state.nested_parse(StringList(text.splitlines(), source=str(ZOO)), self.content_offset, container)
         return [container]
 
 

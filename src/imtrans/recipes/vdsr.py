@@ -61,7 +61,7 @@ def vdsr(
             optimizer="SGD 0.1, momentum 0.9, weight decay 1e-4, θ/γ clipping with θ = 0.01, ÷10 at each quarter",
             **common,
         )
-    steps, batch = {"quick": (150, 16), "class": (10_000, 64), "full": (2_400, 16)}[budget]
+    steps, batch = {"quick": (150, 16), "class": (10_000, 64), "full": (1_900, 16)}[budget]
     return Recipe(
         model=partial(started, scales=scales, depth=depth),
         loss=F.l1_loss,
