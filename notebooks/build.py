@@ -194,6 +194,9 @@ def solutions_notebook(source: Source) -> nbformat.NotebookNode:
         "Try each one yourself before you look."
     )
     kept = [copy.deepcopy(cell) for cell in source.cells[1:] if tags(cell) & KEPT_IN_SOLUTIONS]
+    for cell in kept:
+        if "solution" in tags(cell):
+            cell.metadata["tags"].append("hide-cell")  # the book shows it behind a fold
     return _notebook([heading, *kept])
 
 
