@@ -180,8 +180,9 @@ def train(
         seconds: Stop each run after so long, with a checkpoint; --resume goes on.
         steps: Another length of the schedule.
         data: A folder of pictures in place of the budget's own. May be repeated.
-        resume: Go on from the checkpoint, with the same options. A finished run is passed over.
-        from_: Start from these weights, with a fresh schedule.
+        resume: Go on from the checkpoint, with the same options; start where there is none. A finished run is
+            passed over.
+        from_: Start from these weights, with a fresh schedule. With --resume a checkpoint goes first.
         seed: Of initialisation, samples and noise.
         device: cpu, or the best at hand.
     """
@@ -190,8 +191,6 @@ def train(
     for name in recipes:
         if name not in RECIPES:
             raise ValueError(f"no recipe is called {name!r}: {zoo.near(name, RECIPES)}")
-    if resume and from_ is not None:
-        raise ValueError("--resume goes on from the checkpoint, --from starts anew: one of them")
     options = {"steps": steps, "seed": seed, "data": [str(folder.absolute()) for folder in data]}
     for name in recipes:
         _train(name, budget, options, resume=resume, start=from_, seconds=seconds, device=device)
