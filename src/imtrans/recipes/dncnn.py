@@ -50,7 +50,7 @@ def dncnn(sigma: float = 25, *, budget: str = "quick", data: Folders = None) -> 
         optimizers=partial(muon_and_adam, lr=0.02),
         steps=steps,
         batch=batch,
-        schedule=cosine(warmup=min(100, steps // 10)),
+        schedule=cosine(warmup=steps // 10 if budget == "quick" else 100),
         autocast=budget != "quick",
         validate_every=steps // 5,
         optimizer="Muon 0.02 for the hidden convolutions, Adam 1e-3 for the rest, cosine",
