@@ -245,7 +245,7 @@ def fit(
     in_use = (recipe.in_use or recipe.model)().eval()  # before the random state is restored: it draws numbers too
 
     step, spent, log = 0, 0.0, []
-    identity = {"name": recipe.name, "steps": recipe.steps, "batch": recipe.batch, "seed": recipe.seed}
+    identity = {key: getattr(recipe, key) for key in ("name", "budget", "steps", "batch", "seed")}
     folder = Path(folder) if folder is not None else None
     checkpoint, log_file = (folder / "checkpoint.pt", folder / "log.jsonl") if folder else (None, None)
     if folder and checkpoint.exists():
@@ -264,7 +264,9 @@ def fit(
         log = _read_log(log_file, step)
     if folder and main:
         folder.mkdir(parents=True, exist_ok=True)
-        log_file.write_text("".join(json.dumps(entry) + "\n" for entry in log))
+        aside = folder / "log.tmp"
+        aside.write_text("".join(json.dumps(entry) + "\n" for entry in log))
+        os.replace(aside, log_file)
 
     network = accelerator.prepare_model(model)
     batches = Batches(step, recipe.steps, recipe.batch, accelerator.process_index, accelerator.num_processes)
