@@ -14,13 +14,17 @@ from imtrans.training import Recipe, cosine, halving
 
 
 def started(scale: int) -> EDSR:
-    """The baseline with He's initialisation, the second convolution of each block × 0.1."""
+    """The baseline with He's initialisation, the last convolution and the second of each block × 0.1.
+
+    Without the small last one the network has to unlearn its own noise first.
+    """
     model = EDSR.baseline(scale)
     he_init(model)
     with torch.no_grad():
         for block in model.modules():
             if isinstance(block, ResidualBlock):
                 block.layers[-1].weight.mul_(0.1)
+        model.tail[-1].weight.mul_(0.1)
     return model
 
 
