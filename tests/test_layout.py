@@ -15,7 +15,7 @@ FLOORS = {
     2: ("losses", "metrics", "muon", "data"),
     3: ("training",),
     4: ("recipes", "zoo"),
-    5: ("restore", "published", "measured"),
+    5: ("restore", "prior", "published", "measured"),
     6: ("evaluation", "figures", "widgets", "exercises"),
     7: ("cli",),
 }

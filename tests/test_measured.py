@@ -15,7 +15,7 @@ def test_numbers_are_numbers(tmp_path, monkeypatch):
 
 def test_a_missing_table(tmp_path, monkeypatch):
     monkeypatch.setattr(measured, "FOLDERS", (tmp_path,))
-    with pytest.raises(FileNotFoundError, match="no measured table 'y'"):
+    with pytest.raises(FileNotFoundError, match=r"no measured y\.csv: make experiments"):
         measured.rows("y")
 
 

@@ -44,6 +44,9 @@ def test_ranges():
         if row["task"] == "super-resolution":
             assert row["scale"] in (2, 3, 4, 8), row
             assert row["sigma"] is None, row
+        elif row["task"] == "inpainting":
+            assert row["scale"] is None, row
+            assert row["sigma"] is None, row
         else:
             assert row["task"] == "denoising", row
             assert row["sigma"] in (15, 25, 50), row
@@ -92,6 +95,8 @@ def test_harder_is_worse():
         ("dncnn", {"model": "DnCNN-3", "set": "Set5", "scale": 2}, 37.58, 0.9590),
         ("edsr", {"model": "EDSR", "set": "Set5", "scale": 2, "protocol": "rgb-y8"}, 38.11, 0.9601),
         ("edsr", {"model": "EDSR baseline", "set": "Set5", "scale": 2, "protocol": "rgb-y"}, 37.99, 0.9604),
+        ("deep-image-prior", {"model": "Deep image prior", "set": "Set5", "scale": 4}, 29.90, None),
+        ("deep-image-prior", {"model": "Deep image prior", "set": "Barbara", "task": "inpainting"}, 32.22, None),
     ],
 )
 def test_known_cells(paper, wanted, psnr, ssim):
@@ -102,6 +107,7 @@ def test_known_cells(paper, wanted, psnr, ssim):
 def test_what_came_from_memory_says_so():
     assert all(row["verified"] for row in published.rows("vdsr", model="VDSR"))
     assert not any(row["verified"] for row in published.rows("espcn", model="TNRD"))
+    assert not any(row["verified"] for row in published.rows("deep-image-prior", model="LapSRN"))
 
 
 def test_wrong_questions():

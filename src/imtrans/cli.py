@@ -7,9 +7,12 @@ other exception is a fault of ours and keeps its traceback.
 
 import dataclasses
 import json
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +22,9 @@ from torch import Tensor, nn
 from tyro.conf import Positional, UseAppendAction, arg
 
 from imtrans import assets, evaluation, images, restore, zoo
+from imtrans import prior as dip
 from imtrans.data import benchmarks
+from imtrans.degrade import lanczos_down
 from imtrans.recipes import RECIPES
 from imtrans.resize import imresize
 from imtrans.training import fit
@@ -64,11 +69,42 @@ def super_resolve(
     _write(target, large, None if alpha is None else imresize(alpha, scale))
 
 
-def denoise(source: In, target: Out, /, *, model: str, tile: int = 512, force: bool = False) -> None:
+def denoise(
+    source: In,
+    target: Out,
+    /,
+    *,
+    sigma: float | Literal["blind"] = "blind",
+    model: str | None = None,
+    tile: int = 512,
+    force: bool = False,
+) -> None:
     """Take the noise off a picture.
+
+    A colour picture goes through cdncnn-blind. A gray one goes through dncnn-15, -25 or -50 if that is its noise
+    level, else through dncnn-blind.
 
     Args:
         source: The noisy picture.
+        target: The file to write; its suffix gives the format.
+        sigma: Noise level in 8-bit levels, where it is known.
+        model: Another network: a name from `imtrans models`, or a .safetensors file with its card beside it.
+        tile: Side of the pieces that a large picture is cut into.
+        force: Overwrite an existing file, IN for instance.
+    """
+    picture, alpha = _read_for(source, target, force)
+    network = _network(model or _denoiser(sigma, picture.shape[1]))
+    clean = restore.denoise(network, picture, tile=tile)
+    _write(target, clean, alpha)
+
+
+def deblock(source: In, target: Out, /, *, model: str = "dncnn-3", tile: int = 512, force: bool = False) -> None:
+    """Take the traces of JPEG off a picture: blocks, and ringing at edges.
+
+    Luma goes through the network, the colours stay as they were decoded.
+
+    Args:
+        source: A JPEG file, or a picture that was one.
         target: The file to write; its suffix gives the format.
         model: A name from `imtrans models`, or a .safetensors file with its card beside it.
         tile: Side of the pieces that a large picture is cut into.
@@ -76,8 +112,69 @@ def denoise(source: In, target: Out, /, *, model: str, tile: int = 512, force: b
     """
     network = _network(model)
     picture, alpha = _read_for(source, target, force)
-    clean = restore.denoise(network, picture, tile=tile)
-    _write(target, clean, alpha)
+    _write(target, restore.deblock(network, picture, tile=tile), alpha)
+
+
+def prior(
+    source: In,
+    target: Out,
+    /,
+    *,
+    task: Literal["denoise", "inpaint", "super-resolve"],
+    mask: Path | None = None,
+    invert_mask: bool = False,
+    scale: Literal[2, 4, 8] = 4,
+    iterations: int | None = None,
+    max_side: int | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> None:
+    """Restore a picture by the deep image prior: a network that is fitted to this one picture, and to no other.
+
+    That takes minutes to hours. Ctrl-C ends it and writes what stands. Noise is taken off until the outputs change
+    least; the other tasks run for all their iterations.
+
+    Args:
+        source: The damaged picture.
+        target: The file to write; its suffix gives the format.
+        task: What the damage is.
+        mask: To inpaint: a picture of the same size, white where IN is to be filled in.
+        invert_mask: Black is to be filled in.
+        scale: To super-resolve: 2, 4 or 8.
+        iterations: At most so many, in place of the paper's.
+        max_side: Shrink IN first, so that its longer side has at most so many pixels.
+        seed: Of weights and noise: another seed gives a slightly different picture.
+        force: Overwrite an existing file, IN for instance.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    picture, alpha = _read_for(source, target, force)
+    known = _known(mask, invert_mask, picture, task)
+    if max_side is not None and max(picture.shape[-2:]) > max_side:
+        if max_side < 33:
+            raise ValueError(f"the hourglass needs at least 33 pixels a side, got --max-side {max_side}")
+        factor = max_side / max(picture.shape[-2:])
+        picture, alpha, known = (x if x is None else imresize(x, factor).clamp(0, 1) for x in (picture, alpha, known))
+    how: dict[str, Any] = {"seed": seed, "device": device, "autocast": True}
+    height, width = picture.shape[-2:]
+    stop = None
+    if task == "denoise":
+        settings, stop = dip.denoising(), dip.LeastVariance()
+    elif task == "inpaint":
+        known = (known > 0.99).float()  # shrunk: a pixel is known if all that it was made of was
+        settings = dip.hole_filling() if dip.holds_a_hole(known) else dip.inpainting()
+        how["mask"] = known
+    else:
+        settings = dip.super_resolution(scale)
+        height, width = scale * height, scale * width
+        how |= {"degrade": partial(lanczos_down, scale=scale), "size": (height, width)}
+        alpha = None if alpha is None else imresize(alpha, scale)
+    iterations = settings.iterations if iterations is None else iterations
+    _announce(picture, settings, iterations, (height, width), how)
+    fitted = dip.restore(picture, settings, iterations=iterations, stop=stop, keep_on_interrupt=True, **how)
+    restored = fitted.picture if task != "inpaint" else known * picture + (1 - known) * fitted.picture
+    _write(target, restored, alpha)
+    if len(fitted.losses) < iterations and not (stop and stop.done):
+        sys.exit(_stopped(f" after {len(fitted.losses):,} of {iterations:,} iterations; {target} holds what stood"))
 
 
 def evaluate(
@@ -87,6 +184,7 @@ def evaluate(
     data: Data,
     scale: int | None = None,
     sigma: float | None = None,
+    quality: int | None = None,
     protocol: str | None = None,
     self_ensemble: bool = False,
     json: bool = False,
@@ -95,10 +193,12 @@ def evaluate(
     """Score a network on a folder of clean pictures, by a paper's protocol.
 
     Args:
-        model: A name from `imtrans models`, bicubic, or a .safetensors file with its card beside it.
+        model: A name from `imtrans models`, a .safetensors file with its card beside it, bicubic, or input: the
+            noisy picture or the JPEG as it is.
         data: The folder.
         scale: Of super-resolution; may be left out where the network has just one.
         sigma: Noise level in 8-bit levels; may be left out where the network was trained for one.
+        quality: Of JPEG, 1 to 100.
         protocol: y8, rgb-y, rgb-y8 or y-double; gray or rgb for denoising.
         self_ensemble: The mean over the eight flips and rotations.
         json: Print JSON, a row an image.
@@ -113,6 +213,7 @@ def evaluate(
         pictures,
         scale=scale,
         sigma=sigma,
+        quality=quality,
         protocol=protocol,
         name=Path(model).name.removesuffix(".safetensors"),
         self_ensemble=self_ensemble,
@@ -206,7 +307,7 @@ def models() -> None:
             continue
         print(f"{name:18} {card['parameters']:>11,} parameters, {'; '.join(card['data'])}")
         for score in card["scores"]:
-            task = f"×{score['scale']}" if score["scale"] else f"σ = {score['sigma']:g}"
+            task = evaluation.degradation(score)
             ruler = f"protocol {score['protocol']}, border {score['border']}"
             print(f"{'':18} {score['set']:>8} {task:7} {score['psnr']:6.2f} dB  {score['ssim']:.4f}  {ruler}")
 
@@ -280,13 +381,66 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False)
         print(f"{name}: {score['set']} {score['psnr']:.2f} dB, {score['ssim']:.4f}, {score['protocol']}")
 
 
+BASELINES = {"bicubic": restore.Bicubic, "input": restore.Untouched}
+
+
 def _network(name: str) -> nn.Module:
-    """A network by its name or file, on the GPU if there is one."""
-    known = [*zoo.names(), "bicubic"]
-    if not (name in zoo.MODELS or name == "bicubic" or name.endswith(".safetensors")):
-        raise ValueError(f"no network is called {name!r}: {zoo.near(name, known)}")
-    network = restore.Bicubic() if name == "bicubic" else zoo.load(name)
+    """A network by its name or file, or a baseline, on the GPU if there is one."""
+    if not (name in zoo.MODELS or name in BASELINES or name.endswith(".safetensors")):
+        raise ValueError(f"no network is called {name!r}: {zoo.near(name, [*zoo.names(), *BASELINES])}")
+    network = BASELINES[name]() if name in BASELINES else zoo.load(name)
     return network.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _denoiser(sigma: float | str, channels: int) -> str:
+    """The name of the network for a noise level; what the user should know about the choice goes to stderr."""
+    blind = "dncnn-blind" if channels == 1 else "cdncnn-blind"
+    if sigma == "blind":
+        return blind
+    if not 0 < sigma < math.inf:
+        raise ValueError(f"the noise level must be above 0, got {sigma:g}")
+    if channels == 1 and f"dncnn-{sigma:g}" in zoo.MODELS:
+        return f"dncnn-{sigma:g}"
+    if sigma > 55:
+        print(f"imtrans: warning: {blind} was trained for noise up to 55, not {sigma:g}", file=sys.stderr)
+    else:
+        print(f"imtrans: {blind} finds the noise level itself", file=sys.stderr)
+    return blind
+
+
+def _known(mask: Path | None, invert: bool, picture: Tensor, task: str) -> Tensor | None:
+    """The mask of a picture, 1 = known, (1, 1, H, W)."""
+    if (mask is not None) != (task == "inpaint"):
+        raise ValueError("to inpaint, and only then, a mask is wanted: --mask M, white where IN is to be filled in")
+    if mask is None:
+        return None
+    fill = (images.read(mask).mean(dim=1, keepdim=True) >= 0.5).float()
+    if fill.shape[-2:] != picture.shape[-2:]:
+        sizes = [f"{x.shape[-1]}×{x.shape[-2]}" for x in (fill, picture)]
+        raise ValueError(f"{mask} has {sizes[0]} pixels, the picture {sizes[1]}")
+    known = fill if invert else 1 - fill
+    if not known.any() or known.all():
+        raise ValueError(f"{mask} leaves {'nothing to fill in' if known.any() else 'no pixel known'}: --invert-mask?")
+    return known
+
+
+def _announce(
+    picture: Tensor, settings: dip.Settings, iterations: int, size: tuple[int, int], how: dict[str, Any]
+) -> None:
+    """Say how long it will take and how much memory, by two iterations; refuse what does not fit."""
+    wanted, free = dip.needed_bytes(settings, *size, picture.shape[1]), dip.free_bytes(how["device"])
+    if wanted > free:
+        fits = math.floor(max(picture.shape[-2:]) * math.sqrt(0.8 * free / wanted))
+        raise ValueError(
+            f"{size[1]}×{size[0]} pixels take about {wanted / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
+            f"--max-side {fits} would fit"
+        )
+    steps = dip.iterate(picture, settings, **how)
+    next(steps)  # the first one is slower
+    started = time.monotonic()
+    next(steps)
+    minutes = (time.monotonic() - started) * iterations / 60
+    print(f"imtrans: about {minutes:.0f} minutes at most, {wanted / 1e9:.1f} GB of memory", file=sys.stderr)
 
 
 def _read_for(source: Path, target: Path, force: bool) -> tuple[Tensor, Tensor | None]:
@@ -324,7 +478,8 @@ def _run_folder(name: str, budget: str) -> Path:
 
 
 def _validator(network: nn.Module) -> Callable[[nn.Module], dict[str, float]]:
-    return evaluation.validator(scales=network.scales, sigma=getattr(network, "sigma", None))
+    at = evaluation.levels(network)
+    return evaluation.validator(scales=at["scale"], sigmas=at["sigma"], qualities=at["quality"])
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -368,8 +523,12 @@ def _train(
     initial = None
     if not (folder / "checkpoint.pt").exists():
         if start is not None:
-            initial = zoo.load(start).state_dict()
-            zoo.load_into(recipe.model(), initial, start)
+            torch.manual_seed(recipe.seed)
+            model = recipe.model()
+            fresh = zoo.load_matching(model, zoo.load(start).state_dict(), start)
+            initial = model.state_dict()
+            if fresh:
+                print(f"{name}: {', '.join(fresh)} start at random, their shapes are not those of {start}")
         if main_process:
             folder.mkdir(parents=True, exist_ok=True)
             _replace(noted, json.dumps(options | {"from": start}).encode())
@@ -412,7 +571,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, command in {"list": data_list, "fetch": data_fetch, "where": data_where}.items():
         data.command(command, name=name)
     app = tyro.extras.SubcommandApp()
-    for command in (super_resolve, denoise, evaluate, compare, train, models, publish):
+    for command in (super_resolve, denoise, deblock, prior, evaluate, compare, train, models, publish):
         app.command(command)
     app.command(data, name="data", help="Benchmark sets: list, fetch, where.")
     try:

@@ -11,12 +11,12 @@ y-double  RGB, unrounded                  unrounded                            D
 
 They lie up to 0.09 dB apart on the same pictures. A picture with one channel is its own luma. Denoising has
 ``gray`` (one channel) and ``rgb``: noise in 8-bit levels, not clipped; the answer clipped and rounded; no
-border.
+border. JPEG has ``y8``: 8-bit Y is encoded, the answer rounded; no border.
 """
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from imtrans import images, metrics, restore
 from imtrans.data import benchmarks, photos
-from imtrans.degrade import bicubic_down, gaussian_noise
+from imtrans.degrade import bicubic_down, gaussian_noise, jpeg
 from imtrans.images import modcrop, to_float, to_uint8
 from imtrans.resize import imresize
 
@@ -36,6 +36,7 @@ NamedPicture = tuple[str, Tensor]
 
 SUPER_RESOLUTION = ("y8", "rgb-y", "rgb-y8", "y-double")
 DENOISING = ("gray", "rgb")
+PROTOCOLS = {"scale": SUPER_RESOLUTION, "sigma": DENOISING, "quality": ("y8",)}  # by task, see `restore.tasks`
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Evaluation:
         border: Pixels left out at each side.
         scale: Of super-resolution, else None.
         sigma: Noise level in 8-bit levels, else None.
+        quality: Of JPEG, else None.
     """
 
     model: str
@@ -66,6 +68,7 @@ class Evaluation:
     border: int
     scale: int | None = None
     sigma: float | None = None
+    quality: int | None = None
 
     @property
     def psnr(self) -> float:
@@ -86,13 +89,14 @@ class Evaluation:
             "protocol": self.protocol,
             "scale": self.scale,
             "sigma": self.sigma,
+            "quality": self.quality,
             "border": self.border,
             "images": [{"name": row.name, "psnr": finite(row.psnr), "ssim": row.ssim} for row in self.rows],
         }
 
     def table(self) -> str:
         """A line a picture, the mean last, the ruler on top."""
-        task = f"×{self.scale}" if self.scale else f"σ = {self.sigma:g}"
+        task = degradation(self.to_dict())
         width = max(len(row.name) for row in (*self.rows, Row("mean", 0, 0)))
         lines = [f"{self.model}, {task}, protocol {self.protocol}, border {self.border}"]
         lines.append(f"{'':{width}}  {'PSNR/dB':>8}  {'SSIM':>6}")
@@ -106,19 +110,32 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def default_protocol(model: nn.Module) -> str:
-    """y8 for networks of luma and rgb-y for those of RGB; gray and rgb for denoisers."""
-    if model.scales:
-        return "y8" if model.channels == 1 else "rgb-y"
-    return "gray" if model.channels == 1 else "rgb"
+def degradation(score: Mapping[str, Any]) -> str:
+    """What the pictures of a score went through, in words: ×3, σ = 25 or JPEG 10."""
+    if score["scale"]:
+        return f"×{score['scale']}"
+    return f"JPEG {score['quality']}" if score.get("quality") else f"σ = {score['sigma']:g}"
+
+
+def default_protocol(model: nn.Module, task: str | None = None) -> str:
+    """By task: y8 for networks of luma and rgb-y for those of RGB; gray and rgb for denoising; y8 for JPEG.
+
+    Args:
+        model: A network.
+        task: One of `restore.tasks`; None takes the first.
+    """
+    by_task = {"scale": ("y8", "rgb-y"), "sigma": ("gray", "rgb"), "quality": ("y8", "y8")}
+    luma, rgb = by_task[task or restore.tasks(model)[0]]
+    return luma if model.channels == 1 else rgb
 
 
 def evaluate(
-    model: nn.Module | Literal["bicubic"],
+    model: nn.Module | Literal["bicubic", "input"],
     pictures: Sequence[NamedPicture],
     *,
     scale: int | None = None,
     sigma: float | None = None,
+    quality: int | None = None,
     protocol: str | None = None,
     border: int | None = None,
     name: str | None = None,
@@ -131,13 +148,14 @@ def evaluate(
     """Degrade clean pictures, let the network restore them, compare. Always in fp32.
 
     Args:
-        model: A network, or ``"bicubic"``.
+        model: A network, or a baseline: ``"bicubic"``, or ``"input"`` for the noisy picture or the JPEG as it is.
         pictures: (name, picture) with pictures (1, C, H, W) in [0, 1], C = 1 or 3.
         scale: Of super-resolution. May be left out where the network has just one.
         sigma: Noise level in 8-bit levels, for denoisers. May be left out where the network was trained for
             one, its attribute ``sigma``.
+        quality: Of JPEG, for networks that know it.
         protocol: A ruler of the table above; None takes `default_protocol`.
-        border: Pixels left out at each side; None takes the scale, or 0 for denoising.
+        border: Pixels left out at each side; None takes the scale, or 0 without one.
         name: Of the network, for the table; None takes that of its class.
         seed: Of the noise; picture ``i`` by name has seed + i.
         tile: As for `restore.super_resolve`.
@@ -147,24 +165,26 @@ def evaluate(
         progress: Show a bar.
 
     Raises:
-        ValueError: On an unknown protocol or one that does not suit the network, a scale or noise level that
-            is missing or wrong, no pictures, or a picture that is too small.
+        ValueError: On an unknown protocol or one that does not suit the network, a scale, noise level or quality
+            that is missing or wrong, no pictures, or a picture that is too small.
     """
-    if model == "bicubic":
-        model, name = restore.Bicubic(), name or "bicubic"
+    if model in ("bicubic", "input"):
+        baseline = restore.Bicubic() if model == "bicubic" else restore.Untouched()
+        model, name = baseline, name or model
     name = name or type(model).__name__
     if not pictures:
         raise ValueError("no pictures to evaluate on")
-    if (sigma if model.scales else scale) is not None:
-        raise ValueError("a scale is for super-resolution, a noise level for denoising")
-    scale = restore.known_scale(model, scale) if model.scales else None
-    sigma = None if model.scales else _known_sigma(model, sigma)
-    protocol = _check_protocol(model, protocol or default_protocol(model))
+    task = _known_task(model, {"scale": scale, "sigma": sigma, "quality": quality})
+    scale = restore.known_scale(model, scale) if task == "scale" else None
+    sigma = _known_sigma(model, sigma) if task == "sigma" else None
+    protocol = _check_protocol(model, task, protocol or default_protocol(model, task))
     border = (scale or 0) if border is None else border
 
     def restored(truth: Tensor, seed: int) -> Tensor:
-        if not scale:
+        if task == "sigma":
             return restore.denoise(model, gaussian_noise(truth, sigma, seed), tile=tile)
+        if task == "quality":
+            return restore.deblock(model, jpeg(compared(truth, protocol), quality), tile=tile)
         low_res = _low_res(truth, scale, protocol)
         if isinstance(model, restore.Bicubic) and protocol.startswith("rgb"):
             # As MATLAB enlarges 8-bit pictures: rounded after each of its two passes.
@@ -186,20 +206,34 @@ def evaluate(
             if save is not None:
                 Path(save).mkdir(parents=True, exist_ok=True)
                 images.write(Path(save) / f"{stem}_{name}.png", to_float(to_uint8(answer)))
-    return Evaluation(name, protocol, tuple(rows), border, scale, sigma)
+    return Evaluation(name, protocol, tuple(rows), border, scale, sigma, quality)
+
+
+def _known_task(model: nn.Module, given: dict[str, float | None]) -> str:
+    asked = [task for task, value in given.items() if value is not None]
+    able = restore.tasks(model)
+    if len(asked) > 1 or not set(asked) <= set(able):
+        raise ValueError(
+            "a scale is for super-resolution, a noise level for denoising, a quality for JPEG: "
+            f"this network takes a {' or a '.join(able)}, got {' and '.join(asked)}"
+        )
+    if not asked and len(able) > 1:
+        raise ValueError(f"which task? this network takes one of {', '.join(able)}")
+    return (asked or able)[0]
 
 
 def _known_sigma(model: nn.Module, sigma: float | None) -> float:
-    sigma = getattr(model, "sigma", None) if sigma is None else sigma
     if sigma is None:
+        sigma = getattr(model, "sigma", None)
+    if sigma is None or isinstance(sigma, tuple):
         raise ValueError("which noise level? sigma in 8-bit levels, 25 for instance")
     if not 0 < sigma < math.inf:
         raise ValueError(f"the noise level must be above 0, got {sigma:g}")
     return sigma
 
 
-def _check_protocol(model: nn.Module, protocol: str) -> str:
-    known = SUPER_RESOLUTION if model.scales else DENOISING
+def _check_protocol(model: nn.Module, task: str, protocol: str) -> str:
+    known = PROTOCOLS[task]
     if protocol not in known:
         raise ValueError(f"no protocol {protocol!r} for this network: one of {', '.join(known)}")
     if protocol == "y8" and model.channels == 3:
@@ -258,7 +292,7 @@ def _bar(pictures: list[NamedPicture], name: str):
 
 
 def validator(
-    *, scales: Sequence[int] = (), sigma: float | None = None, size: int = 160
+    *, scales: Sequence[int] = (), sigmas: Sequence[float] = (), qualities: Sequence[int] = (), size: int = 160
 ) -> Callable[[nn.Module], dict[str, float]]:
     """What `imtrans.training.fit` calls to see how far a network is, on pictures that no training sees.
 
@@ -267,25 +301,26 @@ def validator(
 
     Args:
         scales: Of super-resolution.
-        sigma: Or the noise level, in 8-bit levels.
+        sigmas: Noise levels, in 8-bit levels.
+        qualities: Of JPEG.
         size: Side of the middle piece in pixels.
 
     Returns:
-        Network → ``{"psnr": mean}``, with several scales also ``"psnr_x2"`` and so on, by the default
-        protocol.
+        Network → ``{"psnr": mean}``, with several conditions also ``"psnr_x2"``, ``"psnr_25"``, ``"psnr_q10"`` and so
+        on, by the default protocol.
     """
     if benchmarks.locate("BSD500_test"):
         pictures = benchmarks.load("BSD500_test", held_out=True)
     else:
         pictures = [(photo.name, photo.picture) for photo in photos.photos("validation")]
     middle = [(name, _middle(picture, size)) for name, picture in pictures]
-    if not scales:
-        gray = [(name, metrics.luma(picture, rounded=True)) for name, picture in middle]
+    gray = [(name, metrics.luma(picture, rounded=True)) for name, picture in middle] if sigmas else []
 
     def validate(model: nn.Module) -> dict[str, float]:
-        if not scales:
-            return {"psnr": evaluate(model, gray if model.channels == 1 else middle, sigma=sigma).psnr}
+        noisy = gray if model.channels == 1 else middle
         each = {f"psnr_x{scale}": evaluate(model, middle, scale=scale).psnr for scale in scales}
+        each |= {f"psnr_{sigma:g}": evaluate(model, noisy, sigma=sigma).psnr for sigma in sigmas}
+        each |= {f"psnr_q{quality}": evaluate(model, middle, quality=quality).psnr for quality in qualities}
         return {"psnr": fmean(each.values()), **(each if len(each) > 1 else {})}
 
     return validate
@@ -297,25 +332,54 @@ def _middle(picture: Tensor, size: int) -> Tensor:
     return picture[..., top : top + size, left : left + size].contiguous()
 
 
+def levels(model: nn.Module) -> dict[str, tuple]:
+    """What a network is measured at: its scales, the noise level it is for (15, 25, 50 if blind), JPEG 10 to 40."""
+    able, sigma = restore.tasks(model), getattr(model, "sigma", None)
+    sigmas = (15, 25, 50) if isinstance(sigma, tuple) else (sigma,)
+    return {
+        "scale": tuple(model.scales),
+        "sigma": sigmas if "sigma" in able else (),
+        "quality": (10, 20, 30, 40) if "quality" in able else (),
+    }
+
+
 def card_scores(model: nn.Module, *, progress: bool = False) -> list[dict[str, Any]]:
     """The scores of a network on the test sets at hand, as they stand on its card. Nothing is fetched.
 
-    Set5, Set14 and B100 at each scale, by y8 for luma, by rgb-y and rgb-y8 for RGB; Set12 and BSD68 for
-    denoisers.
+    Set5, Set14 and B100 at each scale, by y8 for luma, by rgb-y and rgb-y8 for RGB, by y-double for a network that
+    takes off noise too, DnCNN-3. Set12 and BSD68 for denoisers, CBSD68 for those of RGB. B100 for JPEG.
     """
-    sets = ("Set5", "Set14", "B100") if model.scales else ("Set12", "BSD68")
-    protocols = ("rgb-y", "rgb-y8") if model.scales and model.channels == 3 else (default_protocol(model),)
+    rgb = model.channels == 3
+    sets = {
+        "scale": ("Set5", "Set14", "B100"),
+        "sigma": ("CBSD68",) if rgb else ("Set12", "BSD68"),
+        "quality": ("B100",),
+    }
     scores = []
-    for name in sets:
-        if not benchmarks.locate(name):
-            continue
-        pictures = benchmarks.load(name)
-        for scale in model.scales or (None,):
-            for protocol in protocols:
-                score = evaluate(
-                    model, pictures, scale=scale, protocol=protocol, name=name, progress=progress
-                ).to_dict()
-                numbers = {"psnr": round(score["psnr"], 3), "ssim": round(score["ssim"], 4)}
-                ruler = {key: score[key] for key in ("scale", "sigma", "protocol", "border")}
-                scores.append({"set": name} | ruler | numbers)
+    for task, values in levels(model).items():
+        protocols = (default_protocol(model, task),)
+        if task == "scale" and len(restore.tasks(model)) > 1:
+            protocols = ("y-double",)
+        elif task == "scale" and rgb:
+            protocols = ("rgb-y", "rgb-y8")
+        for name in sets[task]:
+            if not (values and benchmarks.locate(name)):
+                continue
+            pictures = benchmarks.load(name)
+            for value in values:
+                for protocol in protocols:
+                    how = {task: value, "protocol": protocol}
+                    scores.append(
+                        {"set": name} | _summary(evaluate(model, pictures, name=name, progress=progress, **how))
+                    )
+                    if task == "quality":
+                        scores[-1]["input_psnr"] = round(evaluate("input", pictures, **how).psnr, 3)
     return scores
+
+
+def _summary(result: Evaluation) -> dict[str, Any]:
+    """What a card keeps of an evaluation."""
+    ruler = {"scale": result.scale, "sigma": result.sigma, "protocol": result.protocol, "border": result.border}
+    if result.quality is not None:
+        ruler["quality"] = result.quality
+    return ruler | {"psnr": round(result.psnr, 3), "ssim": round(result.ssim, 4)}

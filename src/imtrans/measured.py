@@ -8,6 +8,10 @@ Each says on which machine, when and for how long it ran.
 import csv
 from pathlib import Path
 
+from torch import Tensor
+
+from imtrans import images
+
 # Inside an installed package (see pyproject.toml), and in a clone, where experiments write.
 FOLDERS = (Path(__file__).with_name("measured_results"), Path(__file__).parents[2] / "results")
 
@@ -21,12 +25,27 @@ def rows(name: str) -> list[dict[str, int | float | str]]:
     Raises:
         FileNotFoundError: If there is no such table.
     """
+    with _find(f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(file)]
+
+
+def picture(name: str) -> Tensor:
+    """A picture that an experiment kept, (1, C, H, W) in [0, 1].
+
+    Args:
+        name: Of the file, with its suffix.
+
+    Raises:
+        FileNotFoundError: If there is no such picture.
+    """
+    return images.read(_find(name))
+
+
+def _find(file: str) -> Path:
     for folder in FOLDERS:
-        path = folder / f"{name}.csv"
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(file)]
-    raise FileNotFoundError(f"no measured table {name!r}: make experiments writes them")
+        if (folder / file).is_file():
+            return folder / file
+    raise FileNotFoundError(f"no measured {file}: make experiments writes them")
 
 
 def _number(text: str) -> int | float | str:

@@ -1,8 +1,8 @@
-"""Whole pictures in, whole pictures out: super-resolution and denoising with any network of the course.
+"""Whole pictures in, whole pictures out: super-resolution, denoising, deblocking with any network of the course.
 
-Networks differ in what they eat; each says it in ``channels``, ``upsamples`` and ``scales``. Here is the
-rest: luma for the networks of luma, bicubic for the colours, tiles for large pictures, the mean over eight
-views of a picture.
+Networks differ in what they eat; each says it in ``channels``, ``upsamples`` and ``scales``, and in ``sigma`` and
+``quality`` if it takes off noise or the traces of JPEG. Here is the rest: luma for the networks of luma, bicubic for
+the colours, tiles for large pictures, the mean over eight views of a picture.
 
 Nothing is clipped or rounded here. `imtrans.evaluation` does that where a protocol says so, and who writes a
 file does.
@@ -28,6 +28,30 @@ class Bicubic(nn.Module):
     def forward(self, interpolated: Tensor) -> Tensor:
         """``interpolated`` itself."""
         return interpolated
+
+
+class Untouched(nn.Module):
+    """The other baseline: what was observed, noisy or a JPEG, comes out as it is."""
+
+    channels = 1
+    upsamples = False
+    scales = ()
+    sigma = (0, float("inf"))
+    quality = (1, 100)
+
+    def forward(self, observed: Tensor) -> Tensor:
+        """``observed`` itself."""
+        return observed
+
+
+def tasks(model: nn.Module) -> tuple[str, ...]:
+    """What a network does: ``scale`` (super-resolution), ``sigma`` (denoising), ``quality`` (JPEG), or several."""
+    does = {
+        "scale": bool(model.scales),
+        "sigma": getattr(model, "sigma", None) is not None or not model.scales,
+        "quality": getattr(model, "quality", None) is not None,
+    }
+    return tuple(task for task, able in does.items() if able)
 
 
 def super_resolve(
@@ -96,13 +120,40 @@ def denoise(model: nn.Module, noisy: Tensor, *, tile: int | None = None, overlap
         ValueError: On another shape or dtype, or a network of super-resolution.
     """
     _check(noisy)
-    if model.scales:
+    if "sigma" not in tasks(model):
         raise ValueError("this network is for super-resolution, not for denoising")
     if model.channels == 3 and noisy.shape[1] == 1:
         return _gray(_run(model, noisy.expand(-1, 3, -1, -1), 1, tile=tile, overlap=overlap))
     # (N, 3, H, W) -> (3N, 1, H, W) for a network of gray pictures
     x = noisy.reshape(-1, model.channels, *noisy.shape[-2:])
     return _run(model, x, 1, tile=tile, overlap=overlap).reshape(noisy.shape)
+
+
+def deblock(model: nn.Module, decoded: Tensor, *, tile: int | None = None, overlap: int | None = None) -> Tensor:
+    """Take the traces of JPEG off pictures: blocks, and ringing at edges.
+
+    A network of luma gets Y; Cb and Cr stay as they were decoded (DnCNN-3 knows luma alone).
+
+    Args:
+        model: A network that was trained for it.
+        decoded: (N, C, H, W) on the scale of [0, 1], C = 1 or 3, as it came out of the JPEG file. Its grid of blocks
+            may lie anywhere.
+        tile: Side of the pieces that a large picture is cut into. None takes it whole.
+        overlap: As for `super_resolve`.
+
+    Returns:
+        The shape of ``decoded``, not clipped.
+
+    Raises:
+        ValueError: On another shape or dtype, or a network that does not know JPEG.
+    """
+    _check(decoded)
+    if "quality" not in tasks(model):
+        raise ValueError("this network does not know JPEG; dncnn-3 does")
+    if model.channels == decoded.shape[1]:
+        return _run(model, decoded, 1, tile=tile, overlap=overlap)
+    ycbcr = rgb_to_ycbcr(decoded)
+    return ycbcr_to_rgb(torch.cat([_run(model, ycbcr[:, :1], 1, tile=tile, overlap=overlap), ycbcr[:, 1:]], dim=1))
 
 
 def known_scale(model: nn.Module, scale: int | None) -> int:

@@ -65,6 +65,7 @@ class BenchmarkSet:
         source: Repository, commit and folder that the digest was computed from.
         mirrors: Where it can be fetched.
         digest: The sha256 of the decoded pictures, see :func:`digest`.
+        part_of: A larger set, whose folder will do.
     """
 
     name: str
@@ -74,6 +75,7 @@ class BenchmarkSet:
     source: str
     mirrors: tuple[Mirror, ...]
     digest: str
+    part_of: str | None = None
 
 
 _DNCNN = ("cszn/DnCNN", "e93b27812d3ff523a3a79d19e5e50d233d7a8d0a")
@@ -90,6 +92,13 @@ _B100 = """
     296007 296059 299086 300091 302008 304034 304074 306005 3096 33039 351093 361010 37073 376043 38082
     38092 385039 41033 41069 42012 42049 43074 45096 54082 55073 58060 62096 65033 66053 69015 69020 69040
     76053 78004 8023 85048 86000 86016 86068 87046 89072 97033
+"""
+_CBSD68 = """
+    101085 101087 102061 103070 105025 106024 108005 108070 108082 109053 119082 12084 123074 126007
+    130026 134035 14037 143090 145086 147091 148026 148089 157055 159008 160068 16077 163085 167062 167083
+    170057 175032 175043 182053 189080 19021 196073 197017 208001 210088 21077 216081 219090 220075 223061
+    227092 229036 236037 24077 241004 241048 253027 253055 260058 271035 285079 291000 295087 296007
+    296059 299086 300091 302008 304034 304074 306005 3096 33039 351093
 """
 _BSD200 = """
     100075 100080 100098 103041 104022 105019 105053 106020 106025 108041 108073 109034 112082 113009
@@ -172,6 +181,16 @@ _ALL = (
         source="cszn/DnCNN @ e93b27812d3f : testsets/BSD68",
         mirrors=(Mirror(*_DNCNN, "testsets/BSD68", ".png"),),
         digest="2c69e6aeddd1c72710aa29ec557a934ff693bc68ec2d80401faa2fdc8ffa17a9",
+    ),
+    BenchmarkSet(
+        name="CBSD68",
+        about="denoising test in colour, the 68 of B100 whose luma BSD68 is (Roth and Black, 2009)",
+        pictures=tuple(_CBSD68.split()),
+        licence=_BERKELEY,
+        source="BIDS/BSDS500 @ a04b7c6c3a9f : BSDS500/data/images/val",
+        mirrors=(Mirror(*_BSDS, "BSDS500/data/images/val", ".jpg"),),
+        digest="808f315ba17e02d1a04e1fc374a395a21ec9bcec7d41d4499fa481f190242c7b",
+        part_of="B100",
     ),
     BenchmarkSet(
         name="T91",
@@ -339,8 +358,9 @@ def _cache(name: str) -> Path:
 
 
 def _places(name: str) -> list[Path]:
+    names = [name for name in (name, SETS[name].part_of) if name]
     root = assets.data_root()
-    return [_cache(name)] if root is None else [root / name, _cache(name)]
+    return [place for name in names for place in ([] if root is None else [root / name]) + [_cache(name)]]
 
 
 def _files(folder: Path, benchmark: BenchmarkSet) -> dict[str, Path]:

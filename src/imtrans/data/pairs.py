@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imtrans.degrade import bicubic_down, bicubic_down_up
+from imtrans.degrade import bicubic_down, bicubic_down_up, jpeg
 from imtrans.images import modcrop
 
 
@@ -108,3 +108,51 @@ class NoisePairs:
         sigma = random.uniform(*self.sigma)
         noise = random.standard_normal(patch.shape, dtype=np.float32) * np.float32(sigma / 255)
         return torch.from_numpy(patch + noise), torch.from_numpy(patch)
+
+
+@dataclass(frozen=True)
+class RestorationPairs:
+    """Patches for one network that does three things, DnCNN-3: each is drawn to be noisy, low resolution, or a JPEG.
+
+    Noise as in `NoisePairs`; enlargements of the low resolution as in `SuperResolutionPairs`; JPEG of a piece that is
+    larger than the patch, so that the grid of 8×8 blocks lies anywhere in it.
+
+    Args:
+        pictures: Luma (1, 1, H, W) in [0, 1].
+        size: Side of a patch; smaller pictures than ``size`` + 16 are left out.
+        sigma: (lowest, highest) noise level in 8-bit levels.
+        scales: Of the low resolution.
+        quality: (lowest, highest) of JPEG.
+        seed: Of the samples.
+    """
+
+    pictures: Sequence[Tensor]
+    size: int
+    sigma: tuple[float, float] = (0, 55)
+    scales: tuple[int, ...] = (2, 3, 4)
+    quality: tuple[int, int] = (5, 99)
+    seed: int = 0
+    _noisy: NoisePairs = field(init=False, repr=False)
+    _low_res: SuperResolutionPairs = field(init=False, repr=False)
+    _large: NoisePairs = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        large = [p for p in self.pictures if min(p.shape[-2:]) >= self.size + 16]
+        # Frozen, hence this way of setting what is made of the arguments.
+        object.__setattr__(self, "_noisy", NoisePairs(large, self.size, self.sigma, self.seed))
+        object.__setattr__(self, "_low_res", SuperResolutionPairs(large, self.scales, self.size, seed=self.seed))
+        object.__setattr__(self, "_large", NoisePairs(large, self.size + 16, (0, 0), self.seed))
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index, 1])  # a stream apart from those of the samples themselves
+        task = random.integers(3)
+        if task == 0:
+            return self._noisy[index]
+        if task == 1:
+            return self._low_res[index]
+        _, clean = self._large[index]
+        # The corner lies at each place of the grid alike, and a whole block of the JPEG surrounds the patch.
+        top, left = (int(random.integers(4, 12)) for _ in range(2))
+        decoded = jpeg(clean[None], int(random.integers(self.quality[0], self.quality[1] + 1)))[0]
+        part = (..., slice(top, top + self.size), slice(left, left + self.size))
+        return decoded[part].contiguous(), clean[part].contiguous()

@@ -8,25 +8,47 @@ from imtrans.models.blocks import conv, he_init
 class DnCNN(nn.Module):
     """A stack of 3×3 convolutions that predicts the noise; the clean picture is the input minus that (section 3).
 
+    The paper's networks: DnCNN-S is ``DnCNN()``, 17 layers for one noise level; DnCNN-B, blind, and DnCNN-3, for noise,
+    low resolution and JPEG at once, are ``DnCNN(depth=20)``; CDnCNN-B for colour is ``DnCNN(3, depth=20)``.
+
+    Attributes:
+        sigma: The noise, in 8-bit levels, that its weights are for: a level, or a range (lowest, highest).
+        quality: The range of JPEG quality that its weights are for, or None.
+        scales: Of super-resolution, for weights that know it (of a bicubic enlargement, as VDSR's).
+
     Args:
         channels: Of the picture: 1 is gray, 3 RGB.
-        depth: Number of convolutions, D: 17 for one noise level (receptive field 35×35), 20 for blind denoising.
+        depth: Number of convolutions, D: the receptive field has 2D + 1 pixels a side.
         features: Channels between them.
+        residual: Predict the noise, R(y); without, the clean picture itself, F(y) (section 3.3's comparison).
+        batch_norm: Normalise after each convolution but the first and the last; without, these have biases.
     """
 
     upsamples = False
-    scales = ()  # no super-resolution
+    scales: tuple[int, ...] = ()
+    sigma: float | tuple[float, float] = (0, 55)
+    quality: tuple[int, int] | None = None
 
-    def __init__(self, channels: int = 1, depth: int = 17, features: int = 64) -> None:
+    def __init__(
+        self,
+        channels: int = 1,
+        depth: int = 17,
+        features: int = 64,
+        residual: bool = True,
+        batch_norm: bool = True,
+    ) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.residual = channels, residual
         layers = [conv(channels, features), nn.ReLU(inplace=True)]
         for _ in range(depth - 2):
             # No bias: batch normalisation takes the mean away and adds its own (the authors' code keeps it at 0).
-            layers += [conv(features, features, bias=False), nn.BatchNorm2d(features, eps=1e-4), nn.ReLU(inplace=True)]
+            layers.append(conv(features, features, bias=not batch_norm))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(features, eps=1e-4))
+            layers.append(nn.ReLU(inplace=True))
         self.layers = nn.Sequential(*layers, conv(features, channels))
         he_init(self)
 
-    def forward(self, noisy: Tensor) -> Tensor:
-        """The clean picture x = y − R(y) of a noisy one (N, C, H, W), on the scale of [0, 1]."""
-        return noisy - self.layers(noisy)
+    def forward(self, observed: Tensor) -> Tensor:
+        """The clean picture x = y − R(y) of an observed one (N, C, H, W), on the scale of [0, 1]."""
+        return observed - self.layers(observed) if self.residual else self.layers(observed)

@@ -5,7 +5,8 @@
 ``protocol`` is the ruler, as in `imtrans.evaluation`: compare on the same one alone. Beyond those, ``rgb``
 in super-resolution is all channels with the border of the scale, ``rgb+6`` all channels with a border of
 scale + 6 (EDSR's on DIV2K), and ``not stated`` is what it says. ``verified`` is False where a number was
-written down from memory and found in no second place.
+written down from memory and found in no second place. In rows of ``inpainting`` the set is one picture and
+scale and sigma are None; the source says what was missing.
 """
 
 import csv

@@ -63,7 +63,7 @@ def edsr_baseline(scale: int = 2, *, budget: str = "quick", data: Folders = None
             optimizer="Adam 1e-4, halved after 200,000 steps",
             **common,
         )
-    steps = {"quick": 60, "class": 12_000, "full": 900}[budget]
+    steps = {"quick": 60, "class": 12_000, "full": 3_600}[budget]
     return Recipe(
         model=partial(started, scale),
         optimizers=partial(muon_and_adam, lr=0.01, adam_lr=5e-4),

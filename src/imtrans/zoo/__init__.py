@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parent
 
 
 def _trained_for(build: Callable[[], nn.Module], **known: Any) -> nn.Module:
-    """A network that says what its weights are for: ``scales``, or ``sigma`` in 8-bit levels.
+    """A network that says what its weights are for: ``scales``, ``sigma`` in 8-bit levels, JPEG ``quality``.
 
     An architecture may serve more: SRCNN has one for all scales, and weights for each.
     """
@@ -40,6 +40,8 @@ def _trained_for(build: Callable[[], nn.Module], **known: Any) -> nn.Module:
     return model
 
 
+_BLIND = partial(DnCNN, depth=20)
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "srcnn-x2": partial(_trained_for, SRCNN, scales=(2,)),
     "srcnn-x3": partial(_trained_for, SRCNN, scales=(3,)),
@@ -47,7 +49,12 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "srcnn-955-x3": partial(_trained_for, partial(SRCNN, f2=5), scales=(3,)),
     "vdsr": VDSR,
     "espcn-x3": partial(ESPCN, 3),
+    "dncnn-15": partial(_trained_for, DnCNN, sigma=15),
     "dncnn-25": partial(_trained_for, DnCNN, sigma=25),
+    "dncnn-50": partial(_trained_for, DnCNN, sigma=50),
+    "dncnn-blind": partial(_trained_for, _BLIND, sigma=(0, 55)),
+    "dncnn-3": partial(_trained_for, _BLIND, sigma=(0, 55), scales=(2, 3, 4), quality=(5, 99)),
+    "cdncnn-blind": partial(_trained_for, partial(_BLIND, 3), sigma=(0, 55)),
     "edsr-baseline-x2": partial(EDSR.baseline, 2),
 }
 
@@ -136,6 +143,23 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> N
         model.load_state_dict(weights)
     except RuntimeError:
         raise ValueError(f"the weights of {source} are those of another network than {type(model).__name__}") from None
+
+
+def load_matching(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> list[str]:
+    """Load what has the same shape; the rest of ``model`` stays as it is: its first layer, for other channels.
+
+    Returns:
+        The names of what stayed.
+
+    Raises:
+        ValueError: If the layers are those of another architecture, or most of them differ in shape.
+    """
+    own = model.state_dict()
+    other = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
+    if own.keys() != weights.keys() or 2 * len(other) > len(own):
+        raise ValueError(f"the weights of {source} are those of another network than {type(model).__name__}")
+    model.load_state_dict({name: own[name] if name in other else weights[name] for name in own})
+    return other
 
 
 def machine() -> str:
