@@ -306,6 +306,8 @@ def models() -> None:
             print(f"{name:18} not trained here yet: imtrans train {name}")
             continue
         print(f"{name:18} {card['parameters']:>11,} parameters, {'; '.join(card['data'])}")
+        if "note" in card:
+            print(f"{'':18} {card['note']}")
         for score in card["scores"]:
             task = evaluation.degradation(score)
             ruler = f"protocol {score['protocol']}, border {score['border']}"
@@ -346,7 +348,7 @@ def data_where(name: Positional[str | None] = None) -> None:
         print(folder)
 
 
-def publish(name: Positional[str], *, budget: str = "full", force: bool = False) -> None:
+def publish(name: Positional[str], *, budget: str = "full", force: bool = False, note: str | None = None) -> None:
     """Score what a run has made, and take it into the package if it is better than what is there.
 
     The scores of the card are those on the test sets at hand. What decides is the validation, on pictures
@@ -356,6 +358,7 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False)
         name: Of the recipe.
         budget: Of the run.
         force: Take it even if it gains less than 0.05 dB.
+        note: What a user of the weights should know, for the card: that they miss a goal, for instance.
     """
     folder = _run_folder(name, budget)
     weights = folder / f"{name}.safetensors"
@@ -373,7 +376,7 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False)
             return
     scores = evaluation.card_scores(network, progress=sys.stderr.isatty())
     validation = {key: round(value, 3) for key, value in new.items()}
-    card = zoo.card(weights) | {"validation": validation, "scores": scores}
+    card = zoo.card(weights) | {"validation": validation, "scores": scores} | ({"note": note} if note else {})
     for suffix in (".jsonl", ".safetensors"):
         _replace(zoo.FOLDER / (name + suffix), weights.with_suffix(suffix).read_bytes())
     _replace(zoo.FOLDER / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())

@@ -346,19 +346,20 @@ def levels(model: nn.Module) -> dict[str, tuple]:
 def card_scores(model: nn.Module, *, progress: bool = False) -> list[dict[str, Any]]:
     """The scores of a network on the test sets at hand, as they stand on its card. Nothing is fetched.
 
-    Set5, Set14 and B100 at each scale, by y8 for luma, by rgb-y and rgb-y8 for RGB, by y-double for a network that
-    takes off noise too, DnCNN-3. Set12 and BSD68 for denoisers, CBSD68 for those of RGB. B100 for JPEG.
+    Set5, Set14 and B100 at each scale, by y8 for luma, by rgb-y and rgb-y8 for RGB; Set5 and Set14 by y-double for a
+    network that takes off noise too, DnCNN-3. Set12 and BSD68 for denoisers, CBSD68 for those of RGB. B100 for JPEG.
     """
     rgb = model.channels == 3
+    many = len(restore.tasks(model)) > 1
     sets = {
-        "scale": ("Set5", "Set14", "B100"),
+        "scale": ("Set5", "Set14") if many else ("Set5", "Set14", "B100"),
         "sigma": ("CBSD68",) if rgb else ("Set12", "BSD68"),
         "quality": ("B100",),
     }
     scores = []
     for task, values in levels(model).items():
         protocols = (default_protocol(model, task),)
-        if task == "scale" and len(restore.tasks(model)) > 1:
+        if task == "scale" and many:
             protocols = ("y-double",)
         elif task == "scale" and rgb:
             protocols = ("rgb-y", "rgb-y8")

@@ -20,18 +20,25 @@ ZOO = ROOT / "src" / "imtrans" / "zoo"
 PUBLISHED = ROOT / "src" / "imtrans" / "published"
 # Where a card's name, without its scale, is not the name that the paper gives the network.
 PAPER_NAMES = {
-    "dncnn25": "dncnns",  # DnCNN-S: one network a noise level
+    **dict.fromkeys(("dncnn15", "dncnn25", "dncnn50"), "dncnns"),  # DnCNN-S: one network a noise level
+    "dncnnblind": "dncnnb",
     "espcn": "espcn91images",  # the paper's other rows were trained on 50,000 pictures of ImageNet
 }
-DECIMALS = {"psnr": 2, "ssim": 4}
+DECIMALS = {"psnr": 2, "input_psnr": 2, "ssim": 4}
 
 
 def read_cards(folder: Path = ZOO) -> dict[str, dict]:
     """All cards by name, in the order of the lectures."""
     cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
     place = {lecture.slug: lecture.number for lecture in read().lectures}
-    cards.sort(key=lambda card: place.get(card["name"].split("-")[0], len(place)))
+    cards.sort(key=lambda card: place.get(paper_of(card), len(place)))
     return {card["name"]: card for card in cards}
+
+
+def paper_of(card: dict) -> str:
+    """The short name of the paper that a card's network is from: `srcnn-x3` → `srcnn`."""
+    network = card["name"].split("-")[0]
+    return {"cdncnn": "dncnn"}.get(network, network)
 
 
 def read_published(folder: Path = PUBLISHED) -> list[dict]:
@@ -57,8 +64,8 @@ def number(text) -> float | None:
 
 
 def setting(row: dict) -> tuple:
-    """What has to agree before two scores may be compared: set, scale, noise level, protocol."""
-    return row["set"], number(row["scale"]), number(row["sigma"]), row["protocol"]
+    """What has to agree before two scores may be compared: set, scale, noise level, JPEG quality, protocol."""
+    return row["set"], number(row["scale"]), number(row["sigma"]), number(row.get("quality")), row["protocol"]
 
 
 def base_name(model: str) -> str:
@@ -69,7 +76,7 @@ def base_name(model: str) -> str:
 def companions(card: dict, score: dict, published: list[dict]) -> list[dict]:
     """The paper's own rows on the same network, set, degradation and protocol as one measured score."""
     network = base_name(card["name"])
-    wanted = card["name"].split("-")[0], PAPER_NAMES.get(network, network), setting(score)
+    wanted = paper_of(card), PAPER_NAMES.get(network, network), setting(score)
     return [row for row in published if (row["paper"], base_name(row["model"]), setting(row)) == wanted]
 
 
@@ -91,8 +98,10 @@ def difference(measured: float | None, published: float | None, metric: str) -> 
 
 
 def degradation(score: dict) -> str:
-    """What the pictures of a score went through: `×3` or `σ = 25`."""
-    return f"×{score['scale']}" if score["scale"] else f"σ = {score['sigma']:g}"
+    """What the pictures of a score went through: `×3`, `σ = 25` or `JPEG 10`."""
+    if score["scale"]:
+        return f"×{score['scale']}"
+    return f"JPEG {score['quality']}" if score.get("quality") else f"σ = {score['sigma']:g}"
 
 
 HEADER = ("network", "set", "protocol", "PSNR", "published", "difference", "SSIM", "published", "source")
@@ -121,7 +130,10 @@ def table(cards: dict[str, dict], published: list[dict]) -> str:
 
 
 def measured(text: str, cards: dict[str, dict]) -> str:
-    """One number of a card: `NAME SET SCALE|SIGMA psnr|ssim [PROTOCOL]`, or `NAME KEY` for a key of the card.
+    """One number of a card: `NAME SET LEVEL psnr|ssim [PROTOCOL]`, or `NAME KEY` for a key of the card.
+
+    LEVEL is a scale (`x3` or `3`), a noise level (`25`) or a quality of JPEG (`q10`). The metric `input_psnr` is that of
+    the JPEG itself.
 
     Raises:
         ValueError: The card, the score or the key does not exist.
@@ -139,7 +151,7 @@ def measured(text: str, cards: dict[str, dict]) -> str:
 
 
 def published(text: str, rows: list[dict]) -> str:
-    """One number of a paper's table: `PAPER MODEL SET SCALE|SIGMA psnr|ssim [PROTOCOL]`.
+    """One number of a paper's table: `PAPER MODEL SET LEVEL psnr|ssim [PROTOCOL]`.
 
     A name with blanks is quoted.
 
@@ -151,14 +163,16 @@ def published(text: str, rows: list[dict]) -> str:
 
 
 def pick(query: list[str], rows: list[dict], owner: str) -> str:
-    """The score that `SET SCALE|SIGMA METRIC [PROTOCOL]` asks for; the first one where protocols differ."""
-    if len(query) not in (3, 4) or query[2] not in DECIMALS:
-        raise ValueError(f"wanted: SET SCALE|SIGMA psnr|ssim [PROTOCOL], not {' '.join(query)!r}")
-    name, level, metric, *protocol = query
+    """The score that `SET LEVEL METRIC [PROTOCOL]` asks for; the first one where protocols differ."""
+    level = re.fullmatch(r"([xq]?)(\d+(?:\.\d+)?)", query[1]) if len(query) in (3, 4) else None
+    if not level or query[2] not in DECIMALS:
+        raise ValueError(f"wanted: SET LEVEL psnr|ssim [PROTOCOL], not {' '.join(query)!r}")
+    name, _, metric, *protocol = query
+    keys = {"x": ("scale",), "q": ("quality",), "": ("scale", "sigma")}[level[1]]
     for row in rows:
-        levels = number(row["scale"]), number(row["sigma"])
-        value = number(row[metric])
-        same = row["set"] == name and float(level) in levels and protocol in ([], [row["protocol"]])
+        value = number(row.get(metric))
+        at_level = float(level[2]) in [number(row.get(key)) for key in keys]
+        same = row["set"] == name and at_level and protocol in ([], [row["protocol"]])
         if same and value is not None:
             return shown(value, metric)
     raise ValueError(f"{owner} has no score {' '.join(query)!r}")

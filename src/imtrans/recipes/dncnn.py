@@ -37,7 +37,7 @@ def dncnn(sigma: float = 25, *, budget: str = "quick", data: Folders = None) -> 
         patch=40,
         sets=("Train400",),
         folders=data,
-        full_steps=2_800 if sigma == 25 else 600,
+        full_steps=2_800 if sigma == 25 else 400,
         paper_steps=80_000,
     )
 
@@ -45,8 +45,8 @@ def dncnn(sigma: float = 25, *, budget: str = "quick", data: Folders = None) -> 
 def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = None) -> Recipe:
     """DnCNN-B, and CDnCNN-B for three channels: a noise level between 0 and 55 for each patch (section 3.4).
 
-    ``paper``: as for `dncnn`, 50 epochs of 3,000 steps, 128 patches of 50². ``full`` is short for RGB: it is meant to go
-    on from dncnn-blind, first and last layer aside.
+    ``paper``: as for `dncnn`, 50 epochs of 3,000 steps, 128 patches of 50². ``full`` is short:
+    it is meant to go on from dncnn-25 with three layers more, and for RGB from dncnn-blind.
 
     Args:
         channels: 1 for gray, 3 for RGB.
@@ -67,7 +67,7 @@ def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = Non
         sets=("Train400",) if channels == 1 else colors,
         folders=data,
         channels=channels,
-        full_steps=2_000 if channels == 1 else 1_000,
+        full_steps=1_600 if channels == 1 else 700,
         paper_steps=150_000,
     )
 
@@ -75,8 +75,8 @@ def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = Non
 def dncnn_3(*, budget: str = "quick", data: Folders = None) -> Recipe:
     """DnCNN-3: one network for noise up to 55, low resolution ×2 ×3 ×4 and JPEG of quality 5 to 99 (section 3.4).
 
-    ``paper``: as for `dncnn`, 50 epochs of 8,000 steps, 128 patches of 50². ``full`` is short: it is meant to go on from
-    dncnn-blind.
+    ``paper``: as for `dncnn`, 50 epochs of 8,000 steps, 128 patches of 50². ``full`` is short: it is meant to go on
+    from dncnn-blind.
 
     Args:
         budget: quick, class, full or paper.
@@ -93,7 +93,7 @@ def dncnn_3(*, budget: str = "quick", data: Folders = None) -> Recipe:
         patch=50,
         sets=("T91", "BSD200"),
         folders=data,
-        full_steps=1_200,
+        full_steps=800,
         paper_steps=400_000,
     )
 

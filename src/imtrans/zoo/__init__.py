@@ -146,20 +146,24 @@ def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> N
 
 
 def load_matching(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> list[str]:
-    """Load what has the same shape; the rest of ``model`` stays as it is: its first layer, for other channels.
+    """Load what has the same name and shape; the rest of ``model`` stays as it is.
+
+    So a network can start from one of fewer layers, or of other channels.
 
     Returns:
         The names of what stayed.
 
     Raises:
-        ValueError: If the layers are those of another architecture, or most of them differ in shape.
+        ValueError: If that is more than half of the network: ``source`` is of another architecture.
     """
     own = model.state_dict()
-    other = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
-    if own.keys() != weights.keys() or 2 * len(other) > len(own):
+    found = {
+        name: weights[name] for name, value in own.items() if name in weights and weights[name].shape == value.shape
+    }
+    if 2 * len(found) < len(own):
         raise ValueError(f"the weights of {source} are those of another network than {type(model).__name__}")
-    model.load_state_dict({name: own[name] if name in other else weights[name] for name in own})
-    return other
+    model.load_state_dict(own | found)
+    return [name for name in own if name not in found]
 
 
 def machine() -> str:
