@@ -14,6 +14,7 @@ COLUMNS = [
     "task",
     "scale",
     "sigma",
+    "quality",
     "psnr",
     "ssim",
     "protocol",
@@ -44,6 +45,10 @@ def test_ranges():
         if row["task"] == "super-resolution":
             assert row["scale"] in (2, 3, 4, 8), row
             assert row["sigma"] is None, row
+        elif row["task"] == "deblocking":
+            assert row["quality"] in (10, 20, 30, 40), row
+            assert row["scale"] is None, row
+            assert row["sigma"] is None, row
         elif row["task"] == "inpainting":
             assert row["scale"] is None, row
             assert row["sigma"] is None, row
@@ -54,7 +59,7 @@ def test_ranges():
 
 
 def test_no_row_stands_twice():
-    keys = ("paper", "model", "set", "scale", "sigma", "protocol", "source")
+    keys = ("paper", "model", "set", "scale", "sigma", "quality", "protocol", "source")
     counts = Counter(tuple(row[key] for key in keys) for row in published.rows())
     assert [key for key, count in counts.items() if count > 1] == []
 

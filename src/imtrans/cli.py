@@ -531,7 +531,8 @@ def _train(
             fresh = zoo.load_matching(model, zoo.load(start).state_dict(), start)
             initial = model.state_dict()
             if fresh:
-                print(f"{name}: {', '.join(fresh)} start at random, their shapes are not those of {start}")
+                layers = dict.fromkeys(each.rpartition(".")[0] for each in fresh)
+                print(f"{name}: {', '.join(layers)} start at random: {start} has no such layers")
         if main_process:
             folder.mkdir(parents=True, exist_ok=True)
             _replace(noted, json.dumps(options | {"from": start}).encode())

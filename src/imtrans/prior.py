@@ -10,6 +10,7 @@ The settings are the paper's, task by task. What the damage was is an argument: 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,7 +55,9 @@ class Settings:
 
     def narrow(self, *widths: int) -> "Settings":
         """With other widths, one a level, down and up: for small pictures and short minutes."""
-        return replace(self, down=widths, up=widths, skip=self.skip[: len(widths)])
+        levels = len(widths)
+        mode = self.mode if isinstance(self.mode, str) else self.mode[:levels]
+        return replace(self, down=widths, up=widths, skip=self.skip[:levels], mode=mode)
 
 
 def denoising(sigma: float = 25) -> Settings:
@@ -137,10 +140,12 @@ class LeastVariance:
     done: bool = False
     variances: list[float] = field(default_factory=list)
     _mean: Tensor | None = field(default=None, repr=False)
+    _least: float = field(default=float("inf"), repr=False)
 
     def update(self, iteration: int, output: Tensor, loss: float) -> None:
         """Take an output (1, C, H, W)."""
-        if self._mean is None:
+        del self.variances[iteration - 1 :]  # after a collapse iterations come again
+        if not self.variances:
             self._mean, v = output.clone(), float("inf")
         else:
             step = output - self._mean
@@ -148,8 +153,8 @@ class LeastVariance:
             v = (1 - self.alpha) * (v + self.alpha * step.square().mean().item())
             self._mean += self.alpha * step
         self.variances.append(v)
-        if iteration <= self.warmup or v <= self.variances[self.best - 1]:
-            self.best = iteration
+        if iteration <= self.warmup or v <= self._least:
+            self.best, self._least = iteration, v
         self.done = iteration - self.best >= self.patience
 
 
@@ -273,11 +278,12 @@ def iterate(
             perturbed = z + settings.input_noise * torch.randn(z.shape, generator=noise, device=z.device)
         with torch.autocast(device.type, dtype) if dtype else nullcontext():
             output = network(perturbed)
-        residual = degrade(output) - observed
-        if residual.shape != observed.shape:
+        degraded = degrade(output)
+        if degraded.shape != observed.shape:
             raise ValueError(
-                f"the degraded picture is {tuple(residual.shape)}, the observation {tuple(observed.shape)}"
+                f"the degraded picture is {tuple(degraded.shape)}, the observation {tuple(observed.shape)}"
             )
+        residual = degraded - observed
         loss = (residual if known is None else residual * known).square().mean()
         value = loss.item()
         # Three times the error of a while ago, or no number at all: that was a step too far.
@@ -286,15 +292,14 @@ def iterate(
             if collapses > 100:
                 raise FloatingPointError("the optimisation collapses again and again: a lower rate may help")
             network.load_state_dict(kept["network"])
-            adam.load_state_dict(kept["adam"])
-            average = kept["average"].clone()
-            iteration = kept["iteration"]
+            adam.load_state_dict(deepcopy(kept["adam"]))  # Adam goes on with the very tensors that it is given
+            average, iteration, next_kept = kept["average"], kept["iteration"], kept
             continue
         adam.zero_grad(set_to_none=True)
         loss.backward()
         adam.step()
         output = output.detach().cpu()
-        average = output.clone() if average is None else average.mul_(decay).add_(output, alpha=1 - decay)
+        average = output if average is None else (decay * average).add_(output, alpha=1 - decay)
         if iteration % 25 == 0:
             # The state of 25 to 50 iterations ago: the last one may be on its way down already.
             kept, next_kept = next_kept, _snapshot(iteration, network, adam, average, value)
@@ -314,7 +319,7 @@ def _snapshot(
         "iteration": iteration,
         "network": weights,
         "adam": {"state": moments, "param_groups": state["param_groups"]},
-        "average": average.clone(),
+        "average": average,
         "loss": loss,
     }
 
@@ -378,7 +383,7 @@ def restore(
             if stop is not None:
                 stop.update(state.iteration, state.output, state.loss)
                 if stop.best == state.iteration:
-                    chosen = (state.average.clone(), state.iteration)
+                    chosen = (state.average, state.iteration)
             if state.iteration >= iterations or (stop is not None and stop.done):
                 break
     except KeyboardInterrupt:
@@ -386,7 +391,7 @@ def restore(
             raise
     finally:
         bar.close()
-    picture, iteration = chosen or (state.average.clone(), state.iteration)
+    picture, iteration = chosen or (state.average, state.iteration)
     return Restored(picture, iteration, losses, state.collapses)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 
-NUMBERS = {"scale": int, "sigma": float, "psnr": float, "ssim": float}
+NUMBERS = {"scale": int, "sigma": float, "quality": int, "psnr": float, "ssim": float}
 
 
 def papers() -> list[str]:
@@ -31,7 +31,7 @@ def rows(paper: str | None = None, **filters: Any) -> list[dict[str, Any]]:
         **filters: Columns and the values wanted: ``set="Set5", scale=3``.
 
     Returns:
-        Dicts with paper, model, set, task, scale, sigma, psnr, ssim, protocol, source and verified; numbers
+        Dicts with paper, model, set, task, scale, sigma, quality, psnr, ssim, protocol, source and verified; numbers
         as numbers, None where the paper has none.
 
     Raises:
