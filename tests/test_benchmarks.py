@@ -19,6 +19,7 @@ COUNTS = {
     "B100": 100,
     "Set12": 12,
     "BSD68": 68,
+    "CBSD68": 68,
     "T91": 91,
     "BSD200": 200,
     "BSD500_test": 200,
@@ -112,10 +113,24 @@ def test_ten_are_held_out_evenly():
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_pixels_of_the_data_root(name, data_root):
-    pictures = benchmarks.verify(name, data_root / name)
+    pictures = benchmarks.verify(name, data_root / (SETS[name].part_of or name))
     assert [stem for stem, _ in pictures] == list(SETS[name].pictures)
     channels = {picture.shape[1] for _, picture in pictures}
     assert channels == {"Set14": {1, 3}, "Set12": {1}, "BSD68": {1}, "Train400": {1}}.get(name, {3})
+
+
+def gray(levels: np.ndarray) -> np.ndarray:
+    """MATLAB's rgb2gray of (H, W, 3) levels."""
+    return np.floor(levels @ np.array([0.298936021293775, 0.587043074451121, 0.114020904255103]) + 0.5).astype(np.uint8)
+
+
+def test_colour_and_gray_of_one_set(data_root):
+    """BSD68 is the gray version of CBSD68, to the pixel and in the same order, under other names."""
+    colour = benchmarks.verify("CBSD68", data_root / "B100")
+    for (stem, picture), (other, wanted) in zip(colour, benchmarks.load_folder(data_root / "BSD68"), strict=True):
+        levels = images.to_uint8(picture)[0].permute(1, 2, 0).numpy()
+        assert np.array_equal(gray(levels), images.to_uint8(wanted)[0, 0].numpy()), (stem, other)
+    assert set(SETS["CBSD68"].pictures) < set(SETS["B100"].pictures)
 
 
 def test_held_out_pictures_are_left_out_of_training(data_root, monkeypatch):
@@ -129,12 +144,10 @@ def test_held_out_pictures_are_left_out_of_training(data_root, monkeypatch):
 
 def test_held_out_crops_come_from_the_held_out_pictures(data_root, monkeypatch):
     """Each held-out crop of Train400 lies in the gray version of its picture, to the pixel."""
-    weights = np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])  # MATLAB's rgb2gray
     for stem, crop_stem in zip(HELD_OUT["BSD500_test"], HELD_OUT["Train400"], strict=True):
         levels = np.asarray(Image.open(data_root / "BSD500_test" / f"{stem}.jpg"))
-        gray = np.floor(levels @ weights + 0.5).astype(np.uint8)
         crop = np.asarray(Image.open(data_root / "Train400" / f"{crop_stem}.png"))
-        windows = np.lib.stride_tricks.sliding_window_view(gray, crop.shape)
+        windows = np.lib.stride_tricks.sliding_window_view(gray(levels), crop.shape)
         diagonal = np.arange(0, 180, 20)
         likely = (windows[:, :, diagonal, diagonal] == crop[diagonal, diagonal]).all(-1)
         assert any(np.array_equal(windows[y, x], crop) for y, x in zip(*likely.nonzero(), strict=True))
@@ -162,6 +175,47 @@ def test_the_data_root_comes_first(tiny, own_places, monkeypatch):
     assert benchmarks.find("Tiny") == benchmarks.locate("Tiny") == root / "Tiny"
     assert len(benchmarks.load("Tiny")) == 2
     assert tiny.asked == []
+
+
+@pytest.fixture
+def part(tiny, monkeypatch):
+    """A set that is one of the two pictures of Tiny."""
+    picture = benchmarks.load_folder(tiny.good)[:1]
+    mirrors = SETS["Tiny"].mirrors[1:]
+    part = BenchmarkSet("Part", "", ("first",), "", "", mirrors, benchmarks.digest(picture), part_of="Tiny")
+    monkeypatch.setitem(SETS, "Part", part)
+    return tiny
+
+
+def test_a_part_is_found_in_the_whole(part, own_places, monkeypatch):
+    root = own_places / "root"
+    root.mkdir()
+    monkeypatch.setenv("IMTRANS_DATA", str(root))
+    assert benchmarks.locate("Part") is None
+    for place in (own_places / "cache" / "benchmarks", root):  # the data root goes first
+        shutil.copytree(part.good, place / "Tiny")
+        assert benchmarks.locate("Part") == benchmarks.find("Part") == place / "Tiny"
+        assert [stem for stem, _ in benchmarks.load("Part")] == ["first"]
+    assert part.asked == []
+    shutil.copytree(part.good, root / "Part")  # a folder of its own goes before that
+    assert benchmarks.locate("Part") == root / "Part"
+    assert benchmarks.locate("Tiny") == root / "Tiny"
+
+
+def test_a_part_is_fetched_alone(part, own_places):
+    assert benchmarks.find("Part") == own_places / "cache" / "benchmarks" / "Part"
+    assert [file.name for file in benchmarks.find("Part").iterdir()] == ["first.bmp"]
+    assert benchmarks.locate("Tiny") is None
+
+
+def test_a_part_that_is_nowhere(part, own_places):
+    shutil.rmtree(part.good)
+    with pytest.raises(FileNotFoundError) as caught:
+        benchmarks.load("Part")
+    cache = own_places / "cache" / "benchmarks"
+    assert f"Part is not in {cache / 'Part'} nor in {cache / 'Tiny'}" in str(caught.value)
+    # Not into that of the whole: there it would be a set that lacks the rest.
+    assert f"put its 1 pictures (first.png, …) into {cache / 'Part'}, or" in str(caught.value)
 
 
 def test_other_pixels_missing_and_extra_pictures(tiny, own_places, monkeypatch):

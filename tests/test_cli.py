@@ -1,9 +1,11 @@
 """The command line: what people bring, what comes out, and what is said about mistakes."""
 
 import json
+import math
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from imtrans import cli, images, zoo
+from imtrans import cli, images, prior, restore, zoo
 from imtrans.data import photos
+from imtrans.degrade import lanczos_down, pixel_mask
+from imtrans.evaluation import evaluate
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
 from imtrans.resize import imresize
@@ -96,7 +100,7 @@ def test_help_names_the_commands(capsys):
         cli.main(["--help"])
     assert stop.value.code == 0
     out = capsys.readouterr().out
-    for name in ("super-resolve", "denoise", "evaluate", "compare", "train", "models", "publish", "data"):
+    for name in ("super-resolve", "denoise", "deblock", "prior", "evaluate", "compare", "train", "models", "publish"):
         assert name in out
 
 
@@ -121,6 +125,87 @@ def test_denoise(capsys, tmp_path, cat):
     assert images.read(tmp_path / "clean.png").shape == (1, 3, 30, 41)
     failed = fails(capsys, "super-resolve", cat, tmp_path / "a.png", "--model", weights)
     assert "not for super-resolution" in failed
+
+
+@pytest.mark.parametrize(
+    ("sigma", "channels", "name", "words"),
+    [
+        ("blind", 1, "dncnn-blind", ""),
+        ("blind", 3, "cdncnn-blind", ""),
+        (15, 1, "dncnn-15", ""),
+        (25.0, 1, "dncnn-25", ""),
+        (50, 1, "dncnn-50", ""),
+        (25, 3, "cdncnn-blind", "imtrans: cdncnn-blind finds the noise level itself\n"),
+        (30, 1, "dncnn-blind", "imtrans: dncnn-blind finds the noise level itself\n"),
+        (3, 1, "dncnn-blind", "imtrans: dncnn-blind finds the noise level itself\n"),  # dncnn-3 is another story
+        (55, 1, "dncnn-blind", "imtrans: dncnn-blind finds the noise level itself\n"),
+        (70, 1, "dncnn-blind", "imtrans: warning: dncnn-blind was trained for noise up to 55, not 70\n"),
+        (55.5, 3, "cdncnn-blind", "imtrans: warning: cdncnn-blind was trained for noise up to 55, not 55.5\n"),
+    ],
+)
+def test_the_network_for_a_noise_level(capsys, sigma, channels, name, words):
+    assert cli._denoiser(sigma, channels) == name
+    assert name in zoo.MODELS
+    assert capsys.readouterr() == ("", words)
+
+
+@pytest.mark.parametrize("sigma", [0, -5, math.inf, math.nan])
+def test_no_network_for_such_a_noise_level(sigma):
+    with pytest.raises(ValueError, match="must be above 0, got"):
+        cli._denoiser(sigma, 1)
+
+
+def test_denoise_by_the_noise_level(capsys, tmp_path, cat, monkeypatch):
+    gray = tmp_path / "gray.png"
+    images.write(gray, images.read(cat)[:, :1])
+    networks = {name: DnCNN(3 if name[0] == "c" else 1, depth=3, features=4) for name in zoo.MODELS if "dncnn" in name}
+    loaded = []
+    monkeypatch.setattr(zoo, "load", lambda name: loaded.append(name) or networks[name])
+    for source, options, name in [
+        (gray, (), "dncnn-blind"),
+        (gray, ("--sigma", "blind"), "dncnn-blind"),
+        (gray, ("--sigma", 25), "dncnn-25"),
+        (gray, ("--sigma", "30"), "dncnn-blind"),
+        (cat, ("--sigma", 25), "cdncnn-blind"),
+        (cat, (), "cdncnn-blind"),
+        (cat, ("--model", "dncnn-50"), "dncnn-50"),
+    ]:
+        runs(capsys, "denoise", source, tmp_path / "clean.png", *options, "--force")
+        assert loaded[-1] == name
+        wanted = restore.denoise(networks[name], images.read(source)).clamp(0, 1)
+        assert torch.equal(images.read(tmp_path / "clean.png"), images.to_float(images.to_uint8(wanted)))
+    loaded.clear()
+    assert "above 0, got 0" in fails(capsys, "denoise", gray, tmp_path / "no.png", "--sigma", 0)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["denoise", str(gray), str(tmp_path / "no.png"), "--sigma", "much"])
+    assert stop.value.code == 2
+    assert not loaded
+    assert not (tmp_path / "no.png").exists()
+
+
+def test_a_denoiser_that_is_not_there_yet(capsys, tmp_path, cat, monkeypatch):
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    failed = fails(capsys, "denoise", cat, tmp_path / "clean.png")
+    assert "cdncnn-blind has no trained weights here yet: imtrans train cdncnn-blind" in failed
+
+
+def test_deblock(capsys, tmp_path, cat, monkeypatch):
+    model = zoo.MODELS["dncnn-3"]()
+    weights = save_network(tmp_path, "dncnn-3", model)
+    source, out = tmp_path / "cat.jpg", tmp_path / "clean.png"
+    Image.open(cat).save(source, quality=10)
+    assert "41×30" in runs(capsys, "deblock", source, out, "--model", weights)
+    wanted = images.to_uint8(restore.deblock(model, images.read(source)))
+    assert (images.to_uint8(images.read(out)).int() - wanted.int()).abs().max() <= 1
+    assert not torch.equal(images.read(out), images.read(source))
+    runs(capsys, "deblock", source, tmp_path / "tiles.png", "--model", weights, "--tile", 16)
+    torch.testing.assert_close(images.read(tmp_path / "tiles.png"), images.read(out), atol=1.01 / 255, rtol=0)
+    other = save_network(tmp_path, "dncnn-25", DnCNN())
+    assert "does not know JPEG; dncnn-3 does" in fails(capsys, "deblock", source, tmp_path / "a.png", "--model", other)
+    loaded = []
+    monkeypatch.setattr(zoo, "load", lambda name: loaded.append(name) or model)
+    runs(capsys, "deblock", source, out, "--force")
+    assert loaded == ["dncnn-3"]
 
 
 LEVELS = np.arange(12 * 10 * 4, dtype=np.uint8).reshape(12, 10, 4) // 2
@@ -222,6 +307,27 @@ def test_evaluate(capsys, tmp_path, cat, srcnn):
     assert "bicubic, ×2, protocol rgb-y8, border 2" in text
 
 
+def test_evaluate_what_is_left_as_it_is(capsys, tmp_path, cat):
+    clean = [("cat", images.read(cat))]
+    content = json.loads(runs(capsys, "evaluate", "input", "--data", tmp_path, "--quality", 10, "--json"))
+    assert (content["model"], content["protocol"], content["quality"]) == ("input", "y8", 10)
+    assert content["scale"] is content["sigma"] is None
+    assert content["psnr"] == pytest.approx(evaluate("input", clean, quality=10).psnr)
+    text = runs(capsys, "evaluate", "input", "--data", tmp_path, "--quality", 40)
+    assert text.startswith("input, JPEG 40, protocol y8, border 0\n")
+    text = runs(capsys, "evaluate", "input", "--data", tmp_path, "--sigma", 25, "--protocol", "rgb")
+    assert text.startswith("input, σ = 25, protocol rgb, border 0\n")
+    for options, message in [
+        ((), "which task? this network takes one of sigma, quality"),
+        (("--scale", 2), "got scale"),
+        (("--quality", 0), "from 1 to 100"),
+        (("--quality", 10, "--sigma", 25), "got sigma and quality"),
+        (("--sigma", 25), "protocol gray wants 1"),
+    ]:
+        assert message in fails(capsys, "evaluate", "input", "--data", tmp_path, *options)
+    assert "this network takes a scale" in fails(capsys, "evaluate", "bicubic", "--data", tmp_path, "--quality", 10)
+
+
 def images_cropped(path, folder):
     """The picture as the evaluation cuts it at ×3."""
     images.write(folder / "cropped.png", images.modcrop(images.read(path), 3))
@@ -304,7 +410,36 @@ def test_train_resume_and_start_from_weights(capsys, runs_dir, tmp_path, monkeyp
     other = ("train", "srcnn-x4", "--steps", 2, "--data", folder, "--device", "cpu")
     runs(capsys, *other, "--resume", "--from", weights)  # no checkpoint yet: the weights are the start
     assert zoo.card(runs_dir / "srcnn-x4-quick" / "srcnn-x4.safetensors")["initialised_from"] == "srcnn-x3"
-    assert "another network than" in fails(capsys, "train", "srcnn-955-x3", "--from", weights)
+    assert "another network than VDSR" in fails(capsys, "train", "vdsr", "--from", weights)
+
+
+def test_train_from_a_network_of_other_channels(capsys, runs_dir, tmp_path, monkeypatch):
+    (tmp_path / "photographs").mkdir()
+    images.write(tmp_path / "photographs" / "cat.png", photos.photo("chelsea").picture[..., :120, :120])
+    source = DnCNN(depth=20)
+    gray = save_network(tmp_path, "dncnn-blind", source)
+    given = []
+
+    def captured(recipe, *, initial, **options):
+        given.append((recipe, initial))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "fit", captured)
+    for name, options in (("cdncnn-blind", ()), ("cdncnn-blind", ("--seed", 3)), ("dncnn-3", ())):
+        with pytest.raises(SystemExit):
+            cli.main(["train", name, "--from", str(gray), "--data", str(tmp_path / "photographs"), *map(str, options)])
+    out = capsys.readouterr().out
+    told = f"cdncnn-blind: layers.0, layers.56 start at random: {gray} has no such layers\n"
+    assert out == told * 2  # nothing of dncnn-3, where all fits
+    for (recipe, initial), seed in zip(given[:2], (0, 3), strict=True):
+        assert recipe.seed == seed
+        recipe.model().load_state_dict(initial)
+        torch.manual_seed(seed)
+        fresh, weights = DnCNN(3, depth=20).state_dict(), source.state_dict()
+        for key, value in initial.items():
+            fits = weights[key].shape == value.shape
+            assert torch.equal(value, weights[key] if fits else fresh[key]), key
+    assert all(torch.equal(value, source.state_dict()[key]) for key, value in given[2][1].items())
 
 
 def test_ctrl_c_says_how_to_go_on(capsys, runs_dir, monkeypatch):
@@ -360,3 +495,210 @@ def test_publish_takes_what_is_better(capsys, runs_dir, tmp_path, monkeypatch):
     runs(capsys, "publish", "srcnn-x3", "--force")
     assert zoo.card("srcnn-x3")["validation"]["psnr"] < published["validation"]["psnr"]
     zoo.load("srcnn-x3")
+    runs(capsys, "publish", "srcnn-x3", "--force", "--note", "too bright")
+    assert zoo.card("srcnn-x3")["note"] == "too bright"
+    assert "too bright" in runs(capsys, "models")
+
+
+# --- the deep image prior --------------------------------------------------------------------------------
+
+# One level of six features in place of the paper's five of 128: a picture takes milliseconds.
+NARROW = {
+    name: getattr(prior, name)().narrow(6) for name in ("denoising", "inpainting", "hole_filling", "super_resolution")
+}
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """The paper's settings, but narrow; the names of those that were asked for."""
+    asked = []
+    for name, settings in NARROW.items():
+        monkeypatch.setattr(prior, name, lambda *_, name=name, settings=settings: asked.append(name) or settings)
+    monkeypatch.setenv("CI", "1")  # no progress bar
+    return asked
+
+
+def levels(picture: torch.Tensor) -> torch.Tensor:
+    """As a file holds it."""
+    return images.to_float(images.to_uint8(picture))
+
+
+def stroke(path, height=30, width=41):
+    """A mask: a white stroke is to be filled in."""
+    fill = torch.zeros(1, 1, height, width)
+    fill[..., 8:12, 5:] = 1
+    images.write(path, fill)
+    return 1 - fill
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_prior_denoise(capsys, tmp_path, narrow, channels):
+    x = levels(torch.rand(1, channels, 33, 40))
+    images.write(tmp_path / "noisy.png", x)
+    arguments = ("prior", tmp_path / "noisy.png", tmp_path / "clean.png", "--task", "denoise", "--iterations", 4)
+    cli.main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path / 'clean.png'}: 40×33 pixels\n"
+    assert err.startswith("imtrans: about 0 minutes at most, 0.0 GB")
+    assert narrow == ["denoising"]
+    how = {"iterations": 4, "autocast": True, "progress": False}
+    wanted = prior.restore(x, NARROW["denoising"], stop=prior.LeastVariance(), **how)
+    assert torch.equal(images.read(tmp_path / "clean.png"), levels(wanted.picture))
+    runs(capsys, *arguments, "--force", "--seed", 1)
+    assert torch.equal(
+        images.read(tmp_path / "clean.png"), levels(prior.restore(x, NARROW["denoising"], seed=1, **how).picture)
+    )
+
+
+def test_prior_denoise_ends_by_its_rule(capsys, tmp_path, cat, narrow, monkeypatch):
+    monkeypatch.setattr(prior, "LeastVariance", partial(prior.LeastVariance, warmup=3, patience=2))
+    ended = []
+    real = prior.restore
+    monkeypatch.setattr(prior, "restore", lambda *given, **how: ended.append(real(*given, **how)) or ended[-1])
+    runs(capsys, "prior", cat, tmp_path / "clean.png", "--task", "denoise")
+    assert len(ended[0].losses) == ended[0].iteration + 2 < 1800
+    assert torch.equal(images.read(tmp_path / "clean.png"), levels(ended[0].picture))
+
+
+def test_prior_inpaint(capsys, tmp_path, cat, narrow):
+    x, known = images.read(cat), stroke(tmp_path / "mask.png")
+    runs(
+        capsys,
+        "prior",
+        cat,
+        tmp_path / "a.png",
+        "--task",
+        "inpaint",
+        "--mask",
+        tmp_path / "mask.png",
+        "--iterations",
+        3,
+    )
+    assert narrow == ["inpainting"]
+    filled = images.read(tmp_path / "a.png")
+    fitted = prior.restore(x, NARROW["inpainting"], mask=known, iterations=3, autocast=True, progress=False)
+    assert torch.equal(filled, levels(torch.where(known > 0, x, fitted.picture)))
+    images.write(tmp_path / "inverted.png", known.expand(1, 3, -1, -1))
+    arguments = ("--task", "inpaint", "--mask", tmp_path / "inverted.png", "--invert-mask", "--iterations", 3)
+    runs(capsys, "prior", cat, tmp_path / "b.png", *arguments)
+    assert torch.equal(images.read(tmp_path / "b.png"), filled)
+
+
+def test_prior_fills_a_large_hole_in_another_way(capsys, tmp_path, narrow):
+    images.write(tmp_path / "x.png", torch.rand(1, 1, 40, 44))
+    fill = torch.zeros(1, 1, 40, 44)
+    fill[..., 3:36, 4:37] = 1
+    images.write(tmp_path / "mask.png", fill)
+    arguments = ("--task", "inpaint", "--mask", tmp_path / "mask.png", "--iterations", 2)
+    runs(capsys, "prior", tmp_path / "x.png", tmp_path / "y.png", *arguments)
+    assert narrow == ["hole_filling"]
+
+
+def test_prior_super_resolve(capsys, tmp_path, narrow):
+    x = levels(torch.rand(1, 4, 9, 11))
+    images.write(tmp_path / "small.png", x)
+    arguments = ("--task", "super-resolve", "--scale", 2, "--iterations", 3)
+    assert "22×18" in runs(capsys, "prior", tmp_path / "small.png", tmp_path / "large.png", *arguments)
+    how = {"degrade": partial(lanczos_down, scale=2), "size": (18, 22), "autocast": True, "progress": False}
+    fitted = prior.restore(x[:, :3], NARROW["super_resolution"], iterations=3, **how)
+    large = images.read(tmp_path / "large.png", alpha=True)
+    assert torch.equal(large[:, :3], levels(fitted.picture))
+    assert torch.equal(large[:, 3:], levels(imresize(x[:, 3:], 2)))
+
+
+def test_prior_of_a_smaller_copy(capsys, tmp_path, narrow):
+    """131 to 103 pixels is no factor that `imresize` takes: the next smaller one is."""
+    images.write(tmp_path / "x.png", torch.rand(1, 4, 40, 131))
+    arguments = ("--iterations", 2, "--max-side", 103)
+    runs(capsys, "prior", tmp_path / "x.png", tmp_path / "y.png", "--task", "denoise", *arguments)
+    height, width = images.read(tmp_path / "y.png", alpha=True).shape[2:]
+    assert 101 <= width <= 103
+    assert height == math.ceil(width * 40 / 131)
+    arguments = ("--iterations", 2, "--max-side", 131)
+    runs(capsys, "prior", tmp_path / "x.png", tmp_path / "z.png", "--task", "denoise", *arguments)
+    assert images.read(tmp_path / "z.png").shape[2:] == (40, 131)
+
+
+def test_nothing_hidden_shows_in_a_smaller_copy(capsys, tmp_path, narrow):
+    known = stroke(tmp_path / "mask.png", 60, 80)
+    x = levels(torch.rand(1, 1, 60, 80))
+    for name, paint in (("black", 0.0), ("white", 1.0)):
+        images.write(tmp_path / f"{name}.png", torch.where(known > 0, x, paint))
+        arguments = ("--mask", tmp_path / "mask.png", "--max-side", 40, "--iterations", 2)
+        runs(
+            capsys, "prior", tmp_path / f"{name}.png", tmp_path / f"{name}-filled.png", "--task", "inpaint", *arguments
+        )
+    black, white = (images.read(tmp_path / f"{name}-filled.png") for name in ("black", "white"))
+    assert black.shape == (1, 1, 30, 40)
+    assert torch.equal(black, white)
+
+
+def test_prior_wrong_questions(capsys, tmp_path, cat, narrow):
+    stroke(tmp_path / "mask.png")
+    stroke(tmp_path / "other.png", 41, 30)
+    images.write(tmp_path / "white.png", torch.ones(1, 3, 30, 41))
+    images.write(tmp_path / "black.png", torch.zeros(1, 1, 30, 41))
+    images.write(tmp_path / "dots.png", pixel_mask(30, 41, 0.5, seed=0))
+    before, out = sorted(tmp_path.iterdir()), tmp_path / "out.png"
+    inpaint = ("--task", "inpaint", "--mask")
+    for options, message in [
+        (("--task", "inpaint"), "a mask is wanted: --mask M, white where IN is to be filled in"),
+        (("--task", "denoise", "--mask", tmp_path / "mask.png"), "to inpaint, and only then"),
+        (("--task", "super-resolve", "--mask", tmp_path / "mask.png"), "to inpaint, and only then"),
+        ((*inpaint, tmp_path / "nowhere.png"), "no such file"),
+        ((*inpaint, tmp_path / "other.png"), "other.png has 30×41 pixels, the picture 41×30"),
+        ((*inpaint, tmp_path / "white.png"), "white.png leaves no pixel known: --invert-mask?"),
+        ((*inpaint, tmp_path / "black.png"), "black.png leaves nothing to fill in: --invert-mask?"),
+        ((*inpaint, tmp_path / "black.png", "--invert-mask"), "leaves no pixel known"),
+        ((*inpaint, tmp_path / "dots.png", "--max-side", 33), "so scattered that --max-side 33 leaves no pixel"),
+        (("--task", "denoise", "--max-side", 32), "at least 33 pixels a side, --max-side 32 leaves 32"),
+        (("--task", "super-resolve", "--max-side", 8), "at least 33 pixels a side, --max-side 8 leaves 32"),
+    ]:
+        assert message in fails(capsys, "prior", cat, out, *options)
+    assert "--force" in fails(capsys, "prior", cat, cat, "--task", "denoise")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["prior", str(cat), str(out), "--task", "denoise", "--iterations", "0"])
+    assert stop.value.code == 2
+    assert "at least one iteration, got 0" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["prior", str(cat), str(out), "--task", "super-resolve", "--scale", "3"])
+    assert stop.value.code == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_prior_of_a_picture_that_is_too_small(capsys, tmp_path, cat):
+    """The paper's networks are asked, and nothing is computed."""
+    failed = fails(capsys, "prior", cat, tmp_path / "clean.png", "--task", "denoise")
+    assert "needs 33 pixels on each side, got 30×41" in failed
+
+
+def test_prior_of_a_picture_that_is_too_large(capsys, tmp_path, narrow, monkeypatch):
+    images.write(tmp_path / "x.png", torch.rand(1, 3, 60, 80))
+    half = prior.needed_bytes(NARROW["denoising"], 60, 80) // 2
+    monkeypatch.setattr(prior, "free_bytes", lambda device: half)
+    arguments = ("prior", tmp_path / "x.png", tmp_path / "clean.png", "--task", "denoise", "--iterations", 2)
+    failed = fails(capsys, *arguments)
+    assert "80×60 pixels take about 0.0 GB, 0.0 GB are free: --max-side 50 would fit" in failed
+    assert not (tmp_path / "clean.png").exists()
+    assert "50×38" in runs(capsys, *arguments, "--max-side", 50)
+
+
+@pytest.mark.parametrize("task", ["denoise", "super-resolve"])
+def test_ctrl_c_keeps_what_stands(capsys, tmp_path, cat, narrow, monkeypatch, task):
+    real, seen = prior.iterate, []
+
+    def interrupted(*given, **how):
+        for state in real(*given, **how):
+            seen.append(state)
+            yield state
+            if state.iteration == 5:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(prior, "iterate", interrupted)
+    out = tmp_path / "clean.png"
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["prior", str(cat), str(out), "--task", task, "--scale", "2", "--iterations", "1200"])
+    assert stop.value.code == 130
+    assert f"stopped after 5 of 1,200 iterations; {out} holds what stood" in capsys.readouterr().err
+    assert torch.equal(images.read(out), levels(seen[-1].average))
+    assert seen[-1].iteration == 5

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
-from imtrans import evaluation, images, published
+from imtrans import evaluation, images, published, zoo
 from imtrans.color import rgb_to_y
 from imtrans.data import benchmarks, photos
-from imtrans.degrade import gaussian_noise
+from imtrans.degrade import gaussian_noise, jpeg
 from imtrans.evaluation import evaluate, score, validator
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR
@@ -41,6 +41,13 @@ class Recorder(nn.Module):
     def forward(self, x):
         self.seen.append(x)
         return x if self.answer is None else self.answer(x)
+
+
+def many_tasks():
+    """A small network that says of itself what dncnn-3 does."""
+    model = DnCNN(depth=3, features=4)
+    model.scales, model.sigma, model.quality = (2, 3, 4), (0, 55), (5, 99)
+    return model
 
 
 def pictures(*shapes):
@@ -181,6 +188,77 @@ def test_denoising_colour():
     assert result.psnr == pytest.approx(wanted, abs=1e-3)
 
 
+def test_deblocking_shows_the_network_a_jpeg_of_8_bit_luma():
+    network = Recorder(scales=(), answer=lambda x: x + 0.3 / 255)  # rounded away again
+    network.quality = (5, 99)
+    picture = torch.rand(1, 3, 21, 26)
+    result = evaluate(network, [("p", picture)], quality=10)
+    luma = images.to_float(images.to_uint8(rgb_to_y(images.to_float(images.to_uint8(picture)))))
+    [seen] = network.seen
+    assert torch.equal(seen, jpeg(luma, 10))
+    assert (result.protocol, result.border, result.quality) == ("y8", 0, 10)
+    assert result.scale is result.sigma is None
+    assert result.psnr == pytest.approx(evaluate("input", [("p", picture)], quality=10).psnr)
+
+
+def test_the_jpeg_itself_is_scored():
+    """Against Pillow's encoder and scikit-image's PSNR and SSIM."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    picture = photos.photo("chelsea").picture[..., 50:171, 100:223]
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    levels = np.round(16 + images.to_uint8(picture)[0].permute(1, 2, 0).numpy() @ weights).astype(np.uint8)
+    for quality in (10, 40):
+        file = BytesIO()
+        Image.fromarray(levels).save(file, "JPEG", quality=quality)
+        decoded = np.asarray(Image.open(file))
+        result = evaluate("input", [("cat", picture)], quality=quality)
+        assert result.model == "input"
+        assert result.psnr == pytest.approx(peak_signal_noise_ratio(levels, decoded), abs=1e-3)
+        how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+        assert result.ssim == pytest.approx(structural_similarity(levels, decoded, **how), abs=5e-4)
+
+
+@pytest.mark.parametrize(("channels", "protocol"), [(1, "gray"), (3, "rgb")])
+@pytest.mark.parametrize("sigma", [15, 25])
+def test_noise_itself_is_scored(sigma, channels, protocol):
+    """Around mid-gray nothing is clipped: 20·log10(255/σ) is left, rounding to levels aside."""
+    gray = [("gray", torch.full((1, channels, 160, 160), 128 / 255))]
+    result = evaluate("input", gray, sigma=sigma, protocol=protocol)
+    assert result.psnr == pytest.approx(10 * math.log10(255**2 / (sigma**2 + 1 / 12)), abs=0.1)
+    white = [("white", torch.ones(1, channels, 160, 160))]
+    assert evaluate("input", white, sigma=sigma, protocol=protocol).psnr == pytest.approx(result.psnr + 3.01, abs=0.2)
+
+
+def test_what_a_picture_went_through_in_words():
+    assert evaluation.degradation({"scale": 3, "sigma": None}) == "×3"  # cards of old have no quality
+    assert evaluation.degradation({"scale": None, "sigma": 25.0, "quality": None}) == "σ = 25"
+    assert evaluation.degradation({"scale": None, "sigma": None, "quality": 10}) == "JPEG 10"
+    model = many_tasks()
+    for task, words in (({"scale": 2}, "×2"), ({"sigma": 15}, "σ = 15"), ({"quality": 20}, "JPEG 20")):
+        result = evaluate(model, pictures((1, 32, 32)), name="net", **task)
+        assert evaluation.degradation(result.to_dict()) == words
+        assert result.table().startswith(f"net, {words}, protocol ")
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "sigma", "quality"),
+    [
+        ("srcnn-x3", (3,), (), ()),
+        ("vdsr", (2, 3, 4), (), ()),
+        ("dncnn-25", (), (25,), ()),
+        ("dncnn-blind", (), (15, 25, 50), ()),
+        ("dncnn-3", (2, 3, 4), (15, 25, 50), (10, 20, 30, 40)),
+        ("cdncnn-blind", (), (15, 25, 50), ()),
+        ("edsr-baseline-x2", (2,), (), ()),
+    ],
+)
+def test_levels_that_networks_are_measured_at(name, scale, sigma, quality):
+    assert evaluation.levels(zoo.MODELS[name]()) == {"scale": scale, "sigma": sigma, "quality": quality}
+
+
 def test_scores_are_computed_in_fp32():
     network = Recorder(upsamples=True, answer=lambda x: x.repeat_interleave(3, 2).repeat_interleave(3, 3))
     network.weight = nn.Parameter(torch.zeros(1))
@@ -198,10 +276,10 @@ def test_scores_are_computed_in_fp32():
 def test_to_dict_is_json():
     result = evaluate("bicubic", pictures((3, 30, 30), (3, 33, 33)), scale=3)
     content = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert list(content) == ["model", "psnr", "ssim", "protocol", "scale", "sigma", "border", "images"]
+    assert list(content) == ["model", "psnr", "ssim", "protocol", "scale", "sigma", "quality", "border", "images"]
     assert content["model"] == "bicubic"
     assert content["scale"] == content["border"] == 3
-    assert content["sigma"] is None
+    assert content["sigma"] is content["quality"] is None
     assert [set(row) for row in content["images"]] == [{"name", "psnr", "ssim"}] * 2
     equal = evaluate(Recorder(), [("black", torch.zeros(1, 1, 30, 30))]).to_dict()
     assert equal["psnr"] is None  # JSON has no infinity
@@ -234,7 +312,18 @@ def test_save_keeps_the_pictures(tmp_path):
         (EDSR(2, blocks=1, features=4), {"protocol": "y8"}, "wants RGB: rgb-y or rgb-y8"),
         (DnCNN(depth=2), {}, "which noise level"),
         (DnCNN(depth=2), {"sigma": 0}, "above 0"),
+        (DnCNN(depth=2), {"sigma": math.inf}, "above 0"),
         (DnCNN(depth=2), {"sigma": 25, "scale": 2}, "a scale is for super-resolution"),
+        (DnCNN(depth=2), {"quality": 10}, "this network takes a sigma, got quality"),
+        ("bicubic", {"quality": 10}, "a quality for JPEG: this network takes a scale, got quality"),
+        ("input", {"scale": 2}, "this network takes a sigma or a quality, got scale"),
+        ("input", {}, "which task. this network takes one of sigma, quality"),
+        ("input", {"quality": 101}, "p0: the quality of JPEG goes from 1 to 100, got 101"),
+        ("input", {"quality": 10, "protocol": "gray"}, "no protocol 'gray' for this network: one of y8"),
+        ("input", {"sigma": 25}, "p0 has 3 channels; protocol gray wants 1"),
+        (many_tasks(), {}, "which task. this network takes one of scale, sigma, quality"),
+        (many_tasks(), {"sigma": 25, "quality": 10}, "a scale or a sigma or a quality, got sigma and quality"),
+        (many_tasks(), {"scale": 5}, "does not enlarge ×5"),
         ("bicubic", {"scale": 2, "border": 40}, "p0: a border of 40"),
         ("bicubic", {"scale": 8, "border": 12}, "p0: SSIM needs 11×11"),
     ],
@@ -270,7 +359,23 @@ def test_validator_without_data(monkeypatch, tmp_path):
     middle = coffee[..., top : top + 48, left : left + 48]
     assert each["psnr_x3"] == pytest.approx(evaluate(network, [("coffee", middle)], scale=3).psnr)
     assert set(validator(scales=(3,), size=48)(ESPCN(3))) == {"psnr"}
-    assert set(validator(sigma=25, size=48)(DnCNN(depth=2))) == {"psnr"}
+    assert set(validator(sigmas=(25,), size=48)(DnCNN(depth=2))) == {"psnr"}
+
+
+def test_validator_of_several_tasks(monkeypatch, tmp_path):
+    monkeypatch.delenv("IMTRANS_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    network = many_tasks()
+    each = validator(scales=(3,), sigmas=(15, 50), qualities=(10, 40), size=48)(network)
+    assert list(each) == ["psnr", "psnr_x3", "psnr_15", "psnr_50", "psnr_q10", "psnr_q40"]
+    assert each["psnr"] == pytest.approx(np.mean([each[key] for key in list(each)[1:]]))
+    coffee = evaluation._middle(photos.photo("coffee").picture, 48)
+    assert each["psnr_q10"] == pytest.approx(evaluate(network, [("coffee", coffee)], quality=10).psnr)
+    gray = images.to_float(images.to_uint8(rgb_to_y(coffee)))
+    assert each["psnr_50"] == pytest.approx(evaluate(network, [("coffee", gray)], sigma=50).psnr)
+    color = DnCNN(channels=3, depth=2, features=4)
+    wanted = evaluate(color, [("coffee", coffee)], sigma=25).psnr
+    assert validator(sigmas=(25,), size=48)(color) == {"psnr": pytest.approx(wanted)}
 
 
 def test_validator_takes_the_pictures_held_out(data_root, monkeypatch):
@@ -295,3 +400,39 @@ def test_card_scores_are_on_the_sets_at_hand(data_root, monkeypatch, tmp_path):
     rgb = evaluation.card_scores(EDSR(2, blocks=1, features=4))
     assert [s["protocol"] for s in rgb] == ["rgb-y", "rgb-y8"]
     assert set(luma[0]) == {"set", "scale", "sigma", "protocol", "psnr", "ssim", "border"}
+    assert "input_psnr" not in luma[0]
+
+
+def test_card_scores_by_task(monkeypatch):
+    """On small pictures in place of the sets, which a network of three tasks is measured on by four rulers."""
+    small = {
+        "Set5": pictures((3, 26, 26)),
+        "Set12": pictures((1, 24, 24)),
+        "BSD68": pictures((1, 24, 24), (1, 24, 25)),
+        "CBSD68": pictures((3, 24, 24)),
+        "B100": pictures((3, 24, 24), (3, 25, 24)),
+    }
+    monkeypatch.setattr(benchmarks, "locate", lambda name: name if name in small else None)
+    monkeypatch.setattr(benchmarks, "load", small.__getitem__)
+    network = many_tasks()
+    scores = evaluation.card_scores(network)
+    found = [(s["set"], s["scale"], s["sigma"], s.get("quality"), s["protocol"], s["border"]) for s in scores]
+    wanted = [("Set5", scale, None, None, "y-double", scale) for scale in (2, 3, 4)]
+    wanted += [(name, None, sigma, None, "gray", 0) for name in ("Set12", "BSD68") for sigma in (15, 25, 50)]
+    wanted += [("B100", None, None, quality, "y8", 0) for quality in (10, 20, 30, 40)]
+    assert found == wanted
+    assert [set(s) for s in scores[-4:]] == [
+        {"set", "scale", "sigma", "quality", "protocol", "psnr", "ssim", "border", "input_psnr"}
+    ] * 4
+    for s in scores[-4:]:
+        how = {"quality": s["quality"]}
+        assert s["input_psnr"] == round(evaluate("input", small["B100"], **how).psnr, 3)
+        assert s["psnr"] == round(evaluate(network, small["B100"], **how).psnr, 3)
+    assert not any("input_psnr" in s for s in scores[:-4])
+
+    one_level = DnCNN(depth=2, features=4)
+    one_level.sigma = 25
+    scores = evaluation.card_scores(one_level)
+    assert [(s["set"], s["sigma"], s["protocol"]) for s in scores] == [("Set12", 25, "gray"), ("BSD68", 25, "gray")]
+    scores = evaluation.card_scores(DnCNN(channels=3, depth=2, features=4))
+    assert [(s["set"], s["sigma"], s["protocol"]) for s in scores] == [("CBSD68", s, "rgb") for s in (15, 25, 50)]

@@ -3,8 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
+from imtrans import prior
+from imtrans.models.deep_image_prior import Hourglass
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR, upsampler
 from imtrans.models.espcn import ESPCN
@@ -23,6 +27,7 @@ MODELS = {
     "ESPCN x4 RGB relu": (lambda: ESPCN(4, channels=3, activation="relu"), 3, True, (4,)),
     "DnCNN": (lambda: DnCNN(depth=6, features=16), 1, False, ()),
     "CDnCNN": (lambda: DnCNN(channels=3, depth=5, features=16), 3, False, ()),
+    "DnCNN plain": (lambda: DnCNN(depth=6, features=16, residual=False, batch_norm=False), 1, False, ()),
     "EDSR x2": (lambda: EDSR(2, blocks=2, features=8), 3, True, (2,)),
     "EDSR x3": (lambda: EDSR(3, blocks=2, features=8), 3, True, (3,)),
     "EDSR x4": (lambda: EDSR(4, blocks=2, features=8, residual_scale=1.0), 3, True, (4,)),
@@ -88,6 +93,16 @@ def test_srcnn_sizes(options, weights, biases):
         (DnCNN, 556_097),
         (lambda: DnCNN(depth=20), 667_073),
         (lambda: DnCNN(channels=3, depth=20), 669_379),
+        (lambda: DnCNN(batch_norm=False), 555_137),
+        (lambda: prior.denoising().network(), 2_217_831),
+        (lambda: prior.jpeg_cleanup().network(), 572_827),
+        (lambda: prior.super_resolution(4).network(), 2_217_831),
+        (lambda: prior.super_resolution(8).network(), 2_217_831),
+        (lambda: prior.hole_filling().network(), 2_157_955),
+        (lambda: prior.inpainting().network(), 3_002_627),
+        (lambda: prior.large_hole().network(), 2_996_467),
+        (lambda: prior.half_the_pixels().network(1), 2_217_573),
+        (lambda: prior.flash().network(), 2_184_307),
         (lambda: EDSR.baseline(2), 1_369_859),
         (lambda: EDSR.baseline(3), 1_554_499),
         (lambda: EDSR.baseline(4), 1_517_571),
@@ -132,8 +147,8 @@ def receptive_field(model: nn.Module, size: int) -> tuple[int, int]:
         (lambda: SRCNN(f2=5), 17),
         (lambda: VDSR(features=4), 41),
         (lambda: VDSR(features=4, depth=5), 11),
-        (lambda: DnCNN(features=4), 35),
-        (lambda: DnCNN(features=4, depth=20), 41),
+        *[(lambda d=d: DnCNN(features=4, depth=d), 2 * d + 1) for d in (2, 3, 5, 10, 17, 20)],
+        (lambda: DnCNN(features=4, depth=7, residual=False, batch_norm=False), 15),
     ],
 )
 def test_receptive_fields(build, field):
@@ -186,6 +201,27 @@ def test_residual_networks_begin_at_their_input(build):
     assert torch.equal(model(x), x)
 
 
+def test_biases_of_dncnn_are_where_no_normalisation_follows():
+    layers = [layer for layer in DnCNN(depth=6).layers if isinstance(layer, nn.Conv2d)]
+    assert [layer.bias is not None for layer in layers] == [True, False, False, False, False, True]
+    norms = [layer for layer in DnCNN(depth=6).layers if isinstance(layer, nn.BatchNorm2d)]
+    assert [norm.eps for norm in norms] == [1e-4] * 4
+    plain = DnCNN(depth=6, batch_norm=False).layers
+    assert [type(layer) for layer in plain] == [nn.Conv2d, nn.ReLU] * 5 + [nn.Conv2d]
+    assert all(layer.bias is not None for layer in plain if isinstance(layer, nn.Conv2d))
+
+
+def test_dncnn_predicts_the_noise_or_the_picture():
+    x = torch.rand(1, 1, 9, 9)
+    for batch_norm in (True, False):
+        model = DnCNN(depth=4, features=8, batch_norm=batch_norm).eval()
+        picture = DnCNN(depth=4, features=8, residual=False, batch_norm=batch_norm).eval()
+        picture.load_state_dict(model.state_dict())
+        torch.testing.assert_close(model(x), x - picture(x))
+        nn.init.zeros_(picture.layers[-1].weight)
+        assert torch.equal(picture(x), torch.zeros_like(x))
+
+
 def test_he_init():
     model = VDSR()
     for layer in model.layers:
@@ -231,3 +267,132 @@ def test_arguments():
         ESPCN(activation="gelu")
     with pytest.raises(ValueError, match="2, 3 or 4, got 5"):
         upsampler(8, 5)
+
+
+# --- the hourglass of Deep Image Prior -------------------------------------------------------------------
+
+
+def small(levels: int = 3, **options) -> Hourglass:
+    shape = {"down": (4,) * levels, "up": (6,) * levels, "skip": (2,) * levels}
+    return Hourglass(4, 3, **shape | options)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    height=st.integers(9, 40),
+    width=st.integers(9, 40),
+    skip=st.sampled_from([(0, 0, 0), (2, 2, 2), (0, 3, 1)]),
+    mode=st.sampled_from(["bilinear", "nearest", ("nearest", "bilinear", "nearest")]),
+    last_1x1=st.booleans(),
+)
+def test_a_picture_is_as_large_as_z(height, width, skip, mode, last_1x1):
+    model = small(skip=skip, mode=mode, last_1x1=last_1x1)
+    picture = model(0.1 * torch.rand(2, 4, height, width))
+    assert picture.shape == (2, 3, height, width)
+    assert 0 < picture.min() < picture.max() < 1
+
+
+def test_every_weight_of_the_hourglass_is_driven():
+    model = small(skip=(0, 2, 2), mode="nearest")
+    (model(torch.rand(1, 4, 21, 19)) - 0.3).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.ndim == 1 or parameter.grad.abs().sum() > 0, name
+
+
+def by_hand(level: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """A level as the authors' code puts it together, out of its weights alone."""
+
+    def norm(y, layer):
+        mean, var = y.mean((0, 2, 3), keepdim=True), y.var((0, 2, 3), keepdim=True, correction=0)
+        scale, shift = (v.view(1, -1, 1, 1) for v in (layer.weight, layer.bias))
+        return (y - mean) / (var + 1e-5).sqrt() * scale + shift
+
+    def unit(y, layers, stride=1):
+        convolution, layer, _ = layers
+        side = convolution.weight.shape[-1] // 2
+        y = F.conv2d(F.pad(y, (side,) * 4, mode="reflect"), convolution.weight, convolution.bias, stride)
+        y = norm(y, layer)
+        return torch.where(y > 0, y, 0.2 * y)
+
+    deep = unit(unit(x, level.down[:3], 2), level.down[3:])
+    if not isinstance(level.inner, nn.Identity):
+        deep = by_hand(level.inner, deep)
+    if level.mode == "nearest":
+        deep = deep.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    else:
+        deep = F.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=False)
+    deep = deep[:, :, : x.shape[2], : x.shape[3]]
+    joined = norm(torch.cat([unit(x, level.skip), deep], 1) if level.skip else deep, level.up[0])
+    y = unit(joined, level.up[1:4])
+    return unit(y, level.up[4:]) if len(level.up) > 4 else y
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"mode": ("nearest", "bilinear", "nearest"), "skip": (0, 2, 0)}, {"kernel": 5, "last_1x1": False}],
+)
+def test_hourglass_against_its_weights(options):
+    model, z = small(**options).double(), torch.rand(1, 4, 23, 18, dtype=torch.float64)
+    for parameter in model.parameters():  # scales of 1 and shifts of 0 would hide a normalisation left out
+        nn.init.normal_(parameter, std=0.5)
+    head = model.head[0]
+    wanted = torch.sigmoid(F.conv2d(by_hand(model.body, z), head.weight, head.bias))
+    torch.testing.assert_close(model(z), wanted)
+    assert wanted.std() > 0.01
+
+
+def test_levels_take_their_own_skips_and_modes():
+    """The outermost first."""
+    level, found = small(skip=(0, 3, 1), mode=("nearest", "bilinear", "nearest")).body, []
+    while not isinstance(level, nn.Identity):
+        found.append((level.mode, level.skip[0].out_channels if level.skip else 0))
+        level = level.inner
+    assert found == [("nearest", 0), ("bilinear", 3), ("nearest", 1)]
+
+
+def test_training_and_evaluation_are_one():
+    model, z = small(), torch.rand(1, 4, 17, 18)
+    first = model.train()(z)
+    model(torch.rand(1, 4, 17, 18))
+    assert torch.equal(model.eval()(z), first)
+    assert not list(model.buffers())  # no running statistics
+
+
+@pytest.mark.parametrize(("levels", "kernel"), [(1, 3), (3, 3), (5, 3), (2, 5), (6, 5), (2, 7)])
+def test_the_smallest_picture(levels, kernel):
+    model, side = small(levels, kernel=kernel), {3: 1, 5: 2, 7: 3}[kernel] * 2**levels + 1
+    assert model.smallest == side
+    assert model(torch.rand(1, 4, side, side)).shape == (1, 3, side, side)
+    for size in ((side - 1, side + 8), (side + 8, side - 1)):
+        with pytest.raises(ValueError, match=f"needs {side} pixels on each side, got {size[0]}×{size[1]}"):
+            model(torch.rand(1, 4, *size))
+    model.smallest = 0  # and that is not said too early: the next smaller one would fail
+    with pytest.raises((RuntimeError, ValueError)):
+        model(torch.rand(1, 4, side - 1, side - 1))
+
+
+def test_the_picture_is_in_full_precision():
+    model, z = small(), torch.rand(1, 4, 40, 40)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.body(z).dtype == torch.bfloat16
+        picture = model(z)
+    assert picture.dtype == torch.float32
+    assert not torch.equal(picture, picture.bfloat16().float())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"skip": (4, 4)}, "as many levels down as up"),
+        ({"down": (4, 4)}, "as many levels down as up"),
+        ({"up": ()}, "as many levels down as up"),
+        ({"mode": ("nearest", "nearest")}, "as many levels down as up"),
+        ({"down": (), "up": (), "skip": (), "mode": ()}, "as many levels down as up"),
+        ({"mode": "bicubic"}, "bilinear, nearest, got 'bicubic'"),
+        ({"mode": ("nearest", "nearest", "area")}, "bilinear, nearest, got"),
+    ],
+)
+def test_hourglass_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        small(**options)

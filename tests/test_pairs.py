@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from imtrans.data.pairs import NoisePairs, SuperResolutionPairs, dihedral
-from imtrans.degrade import bicubic_down, bicubic_down_up
+from imtrans.data.pairs import NoisePairs, RestorationPairs, SuperResolutionPairs, dihedral
+from imtrans.degrade import bicubic_down, bicubic_down_up, jpeg
 from imtrans.images import modcrop
 from imtrans.training import Batches
 
@@ -20,6 +20,7 @@ SAMPLES = {
     "enlarged": lambda seed: SuperResolutionPairs(pictures(), (2, 3), 17, margin=4, seed=seed),
     "low resolution": lambda seed: SuperResolutionPairs(pictures(channels=3), (2,), 9, upsamples=True, seed=seed),
     "noise": lambda seed: NoisePairs(pictures(), 16, (0, 55), seed=seed),
+    "three tasks": lambda seed: RestorationPairs(pictures(), 16, seed=seed),
 }
 
 
@@ -163,3 +164,79 @@ def test_pictures_that_are_too_small_are_left_out():
         SuperResolutionPairs([small, large], (2,), 30, upsamples=True)
     with pytest.raises(ValueError, match="no training picture has 21 pixels"):
         NoisePairs([small], 21, (25, 25))
+
+
+# --- three tasks at once ---------------------------------------------------------------------------------
+
+
+def by_task(samples: RestorationPairs, count: int) -> dict[str, list[int]]:
+    """The numbers of the samples of each task; those of noise and low resolution are those of the other classes."""
+    noisy = NoisePairs(samples.pictures, samples.size, samples.sigma, seed=samples.seed)
+    low_res = SuperResolutionPairs(samples.pictures, samples.scales, samples.size, seed=samples.seed)
+    found = {"noise": [], "low resolution": [], "JPEG": []}
+    for i in range(count):
+        is_noisy, is_low_res = equal(samples[i], noisy[i]), equal(samples[i], low_res[i])
+        assert not (is_noisy and is_low_res)
+        found["noise" if is_noisy else "low resolution" if is_low_res else "JPEG"].append(i)
+    return found
+
+
+def test_each_task_has_a_third():
+    count = 600
+    found = by_task(RestorationPairs(pictures(), 16, seed=4), count)
+    for numbers in found.values():
+        assert len(numbers) == pytest.approx(count / 3, abs=4 * (count * 2 / 9) ** 0.5)
+    # The task is drawn apart from the sample: noise of a third of the samples still fills its range.
+    samples = RestorationPairs(pictures(2, height=60, width=60), 40, seed=4)
+    levels = sorted((samples[i][0] - samples[i][1]).std().item() * 255 for i in by_task(samples, 300)["noise"])
+    assert levels[0] < 6
+    assert 49 < levels[-1] < 58
+    assert levels[len(levels) // 2] == pytest.approx(27.5, abs=7)
+
+
+def test_jpeg_patches_are_cut_out_of_a_jpeg():
+    """Their clean patches are looked up in the picture; for some place of the 8×8 grid, and none but one, a JPEG of
+    a piece around them holds the observed patch."""
+    picture, size = pictures(1, height=60, width=63)[0], 16
+    samples = RestorationPairs([picture], size, quality=(30, 30), seed=2)
+    phases = []
+    for i in by_task(samples, 100)["JPEG"]:
+        observed, clean = samples[i]
+        assert observed.shape == clean.shape == (1, size, size)
+        ((_, _, which),) = place(clean.numpy(), picture[0].numpy())
+        turned = dihedral(picture[0].numpy(), which)  # as the sample turned the picture, before its JPEG
+        ((top, left, _),) = [found for found in place(clean.numpy(), turned) if found[2] == 0]
+        fits = []
+        for y, x in np.ndindex(8, 8):
+            # Then the patch begins at (y + 4, x + 4) of a piece of size + 16.
+            above, before = top - y - 4, left - x - 4
+            piece = torch.from_numpy(turned[None, :, max(0, above) :, max(0, before) :].copy())
+            piece = piece[..., : size + 16, : size + 16]
+            if min(above, before) >= 0 and piece.shape[-2:] == (size + 16, size + 16):
+                part = jpeg(piece, 30)[0, :, y + 4 : y + 4 + size, x + 4 : x + 4 + size]
+                fits += [(y, x)] if torch.equal(part, observed) else []
+        assert len(fits) == 1
+        phases += fits
+    assert len(phases) > 20
+    for axis in (0, 1):
+        assert {phase[axis] for phase in phases} == set(range(8))
+
+
+def test_jpeg_qualities_fill_their_range():
+    """Of a picture made of noise, each quality has an error of its own."""
+    picture, size = pictures(1, height=40, width=40)[0], 24
+    samples = RestorationPairs([picture], size, quality=(5, 99), seed=1)
+    errors = sorted((samples[i][0] - samples[i][1]).std().item() for i in by_task(samples, 200)["JPEG"])
+    at = {q: (jpeg(picture, q) - picture).std().item() for q in (5, 52)}
+    assert errors[0] < 0.3 * at[52]
+    assert errors[-1] == pytest.approx(at[5], rel=0.2)
+    assert errors[len(errors) // 2] == pytest.approx(at[52], rel=0.25)
+
+
+def test_three_tasks_need_room_around_a_patch():
+    small, large = pictures(1, height=31, width=60)[0], pictures(1)[0]
+    samples = RestorationPairs([small, large], 16)
+    assert all(place(samples[i][1].numpy(), large[0].numpy()) for i in range(20))
+    assert RestorationPairs(pictures(1, height=32, width=32), 16)[0][0].shape == (1, 16, 16)
+    with pytest.raises(ValueError, match="no training picture has 32 pixels on each side"):
+        RestorationPairs([small], 16)

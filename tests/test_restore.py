@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from imtrans import restore
+from imtrans import restore, zoo
 from imtrans.color import rgb_to_y, rgb_to_ycbcr
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR
@@ -23,6 +23,13 @@ ENLARGERS = {
     "edsr": lambda: EDSR(3, blocks=2, features=8),
 }
 sides = st.integers(1, 23)
+
+
+def many_tasks(channels: int = 1) -> DnCNN:
+    """A small network that says of itself what dncnn-3 does."""
+    model = DnCNN(channels, depth=3, features=4)
+    model.scales, model.sigma, model.quality = (2, 3, 4), (0, 55), (5, 99)
+    return model
 
 
 @pytest.fixture(params=list(ENLARGERS))
@@ -136,6 +143,65 @@ def test_a_gray_denoiser_takes_each_channel_on_its_own():
     torch.testing.assert_close(restore.denoise(model, noisy), torch.cat(each, 1), atol=1e-6, rtol=0)
 
 
+def test_tasks_are_what_a_network_says_it_does():
+    assert restore.tasks(SRCNN()) == restore.tasks(ESPCN(3)) == restore.tasks(restore.Bicubic()) == ("scale",)
+    assert restore.tasks(DnCNN(depth=2)) == ("sigma",)
+    assert restore.tasks(many_tasks()) == ("scale", "sigma", "quality")
+    assert restore.tasks(restore.Untouched()) == ("sigma", "quality")
+    assert restore.tasks(zoo.MODELS["dncnn-3"]()) == ("scale", "sigma", "quality")
+    silent = restore.Bicubic()  # a network that says nothing of scale or noise is a denoiser
+    silent.scales = ()
+    assert restore.tasks(silent) == ("sigma",)
+
+
+@settings(max_examples=10, deadline=None)
+@given(colors=st.sampled_from([1, 3]), height=sides, width=sides)
+def test_deblock_any_size(colors, height, width):
+    model, decoded = many_tasks(), torch.rand(2, colors, height, width)
+    whole = restore.deblock(model, decoded)
+    assert whole.shape == decoded.shape
+    torch.testing.assert_close(restore.deblock(model, decoded, tile=8), whole, atol=1e-5, rtol=0)
+
+
+def test_deblock_takes_luma_and_keeps_the_colours():
+    model, gray, rgb = many_tasks(), torch.rand(1, 1, 12, 10), torch.rand(1, 3, 12, 10)
+    with torch.no_grad():
+        wanted, luma = model.eval()(gray), model(rgb_to_y(rgb))
+    assert torch.equal(restore.deblock(model, gray), wanted)
+    result = rgb_to_ycbcr(restore.deblock(model, rgb))
+    torch.testing.assert_close(result[:, :1], luma, atol=1e-5, rtol=0)
+    torch.testing.assert_close(result[:, 1:], rgb_to_ycbcr(rgb)[:, 1:], atol=1e-5, rtol=0)
+    assert (luma - rgb_to_y(rgb)).abs().max() > 0.01
+
+
+def test_deblock_by_a_network_of_rgb():
+    model, rgb = many_tasks(3).eval(), torch.rand(1, 3, 12, 10)
+    with torch.no_grad():
+        assert torch.equal(restore.deblock(model, rgb), model(rgb))
+    with pytest.raises(ValueError, match=r"wanted floats \(N, 3, H, W\)"):
+        restore.deblock(model, rgb[:, :1])
+
+
+def test_what_is_left_untouched():
+    rgb = torch.rand(1, 3, 9, 8)
+    assert torch.equal(restore.denoise(restore.Untouched(), rgb), rgb)
+    assert torch.equal(restore.deblock(restore.Untouched(), rgb[:, :1]), rgb[:, :1])
+    torch.testing.assert_close(restore.deblock(restore.Untouched(), rgb), rgb, atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match="not for super-resolution"):
+        restore.super_resolve(restore.Untouched(), rgb, 2)
+
+
+def test_a_network_of_many_tasks_does_each():
+    model, x = many_tasks(), torch.rand(1, 1, 9, 8)
+    with torch.no_grad():
+        enlarged = model.eval()(imresize(x, 3))
+    assert torch.equal(restore.super_resolve(model, x, 3), enlarged)
+    assert restore.denoise(model, x).shape == restore.deblock(model, x).shape == x.shape
+    assert restore.known_scale(model, 4) == 4
+    with pytest.raises(ValueError, match="which scale"):
+        restore.known_scale(model, None)
+
+
 def test_the_mode_of_the_network_is_evaluation_and_then_what_it_was():
     model, noisy = DnCNN(depth=3, features=4), torch.rand(1, 1, 8, 8)
     statistics = model.layers[3].running_mean.clone()
@@ -156,6 +222,9 @@ def test_wrong_scales_name_the_right_ones():
         restore.super_resolve(DnCNN(), torch.rand(1, 1, 8, 8), 2)
     with pytest.raises(ValueError, match="for super-resolution, not for denoising"):
         restore.denoise(VDSR(), torch.rand(1, 1, 8, 8))
+    for model in (VDSR(depth=2), DnCNN(depth=2), restore.Bicubic()):
+        with pytest.raises(ValueError, match="does not know JPEG; dncnn-3 does"):
+            restore.deblock(model, torch.rand(1, 1, 8, 8))
 
 
 def test_the_scale_may_be_left_to_the_network():
@@ -178,6 +247,8 @@ def test_what_is_no_picture(x):
         restore.super_resolve(ESPCN(3), x, 3)
     with pytest.raises(ValueError, match="wanted floats"):
         restore.denoise(DnCNN(depth=2), x)
+    with pytest.raises(ValueError, match="wanted floats"):
+        restore.deblock(many_tasks(), x)
 
 
 def test_a_network_that_shrinks_is_found_out():

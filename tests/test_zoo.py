@@ -10,7 +10,9 @@ from torch import nn
 
 from imtrans import zoo
 from imtrans.assets import save_weights, sha256_file
+from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
+from imtrans.models.vdsr import VDSR
 from imtrans.recipes import RECIPES
 from imtrans.training import Recipe, Run, constant
 
@@ -140,6 +142,49 @@ def test_weights_of_another_network_are_refused(tmp_path, run):
     path.with_suffix(".json").write_text("{ no card")
     with pytest.raises(ValueError, match=r"srcnn-x3\.json"):
         zoo.load(path)
+
+
+def matched(model: nn.Module, source: nn.Module) -> list[str]:
+    """Load what matches; what is said to have stayed has stayed, and all else is the source's."""
+    for value in source.state_dict().values():  # statistics of a training, not those of the start
+        if value.is_floating_point():
+            value.normal_()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    given = {name: value.clone() for name, value in source.state_dict().items()}
+    stayed = zoo.load_matching(model, source.state_dict(), "source")
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name] if name in stayed else given[name]), name
+    assert all(torch.equal(value, given[name]) for name, value in source.state_dict().items())
+    return stayed
+
+
+def test_what_matches_is_loaded():
+    assert matched(DnCNN(depth=5), DnCNN(depth=5)) == []
+    # Other channels: the first layer and the last. The bias of the first is one a feature.
+    ends = ["layers.0.weight", "layers.11.weight", "layers.11.bias"]
+    assert matched(DnCNN(3, depth=5), DnCNN(depth=5)) == ends
+    assert matched(DnCNN(depth=5), DnCNN(3, depth=5)) == ends
+    # More layers: those after the ones that are there, and where the last one was there is now a hidden one.
+    stayed = matched(DnCNN(depth=7), DnCNN(depth=5))
+    assert {name.rpartition(".")[0] for name in stayed} == {f"layers.{i}" for i in (11, 12, 14, 15, 17)}
+    assert matched(SRCNN(f2=5), SRCNN()) == ["mapping.weight"]
+
+
+@pytest.mark.parametrize(
+    ("model", "source"),
+    [
+        (DnCNN(depth=5), SRCNN()),
+        (VDSR(depth=5), DnCNN(depth=5)),
+        (DnCNN(depth=5), VDSR(depth=5)),
+        (DnCNN(depth=5, features=8), DnCNN(depth=5)),
+        (DnCNN(depth=17), DnCNN(depth=5)),
+    ],
+)
+def test_what_hardly_matches_is_refused(model, source):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match=f"weights of here are those of another network than {type(model).__name__}"):
+        zoo.load_matching(model, source.state_dict(), "here")
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_weights_need_their_card(tmp_path, run):

@@ -12,11 +12,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
+import torch.nn.functional as F
 import tyro
 from torch import Tensor, nn
 from tyro.conf import Positional, UseAppendAction, arg
@@ -150,17 +152,21 @@ def prior(
     picture, alpha = _read_for(source, target, force)
     known = _known(mask, invert_mask, picture, task)
     if max_side is not None and max(picture.shape[-2:]) > max_side:
-        if max_side < 33:
-            raise ValueError(f"the hourglass needs at least 33 pixels a side, got --max-side {max_side}")
-        factor = max_side / max(picture.shape[-2:])
-        picture, alpha, known = (x if x is None else imresize(x, factor).clamp(0, 1) for x in (picture, alpha, known))
+        side = max_side * scale if task == "super-resolve" else max_side
+        if side < 33:
+            raise ValueError(f"the hourglass needs at least 33 pixels a side, --max-side {max_side} leaves {side}")
+        # The largest factor that `imresize` takes: a fraction with a denominator up to 100.
+        factor = max(Fraction(max_side * d // max(picture.shape[-2:]), d) for d in range(1, 101))
+        picture, alpha = (x if x is None else imresize(x, factor).clamp(0, 1) for x in (picture, alpha))
+        known = None if known is None else _still_known(known, factor, picture.shape[-2:])
+        if known is not None and not known.any():
+            raise ValueError(f"what is known lies so scattered that --max-side {max_side} leaves no pixel of it")
     how: dict[str, Any] = {"seed": seed, "device": device, "autocast": True}
     height, width = picture.shape[-2:]
     stop = None
     if task == "denoise":
         settings, stop = dip.denoising(), dip.LeastVariance()
     elif task == "inpaint":
-        known = (known > 0.99).float()  # shrunk: a pixel is known if all that it was made of was
         settings = dip.hole_filling() if dip.holds_a_hole(known) else dip.inpainting()
         how["mask"] = known
     else:
@@ -364,7 +370,7 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False,
     weights = folder / f"{name}.safetensors"
     if not weights.exists():
         raise FileNotFoundError(f"{folder} holds no weights: imtrans train {name} --budget {budget} makes them")
-    network = zoo.load(weights)
+    network = zoo.load(weights).to(memory_format=torch.channels_last)  # a quarter less time, on a CPU too
     validate = _validator(network)
     new = validate(network)
     if name in zoo.names():
@@ -402,7 +408,7 @@ def _denoiser(sigma: float | str, channels: int) -> str:
         return blind
     if not 0 < sigma < math.inf:
         raise ValueError(f"the noise level must be above 0, got {sigma:g}")
-    if channels == 1 and f"dncnn-{sigma:g}" in zoo.MODELS:
+    if channels == 1 and sigma in (15, 25, 50):
         return f"dncnn-{sigma:g}"
     if sigma > 55:
         print(f"imtrans: warning: {blind} was trained for noise up to 55, not {sigma:g}", file=sys.stderr)
@@ -425,6 +431,17 @@ def _known(mask: Path | None, invert: bool, picture: Tensor, task: str) -> Tenso
     if not known.any() or known.all():
         raise ValueError(f"{mask} leaves {'nothing to fill in' if known.any() else 'no pixel known'}: --invert-mask?")
     return known
+
+
+def _still_known(known: Tensor, factor: Fraction, size: torch.Size) -> Tensor:
+    """The mask of a smaller copy: known is what bicubic, two of the smaller pixels far, makes of known ones alone."""
+    reach = math.ceil(2 / factor)
+    hidden = 1 - known
+    for kernel, padding in (((2 * reach + 1, 1), (reach, 0)), ((1, 2 * reach + 1), (0, reach))):
+        hidden = F.max_pool2d(hidden, kernel, stride=1, padding=padding)
+    middles = [((torch.arange(n) + 0.5) / float(factor)).long() for n in size]
+    rows, columns = (at.clamp(max=n - 1) for at, n in zip(middles, known.shape[-2:], strict=True))
+    return 1 - hidden[..., rows[:, None], columns]
 
 
 def _announce(

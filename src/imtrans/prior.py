@@ -133,7 +133,7 @@ class LeastVariance:
         variances: Mean of v over the pixels, one an iteration.
     """
 
-    alpha: float = 0.05
+    alpha: float = 0.02
     warmup: int = 100
     patience: int = 400
     best: int = 0
@@ -257,11 +257,14 @@ def iterate(
     """
     _check(observed, mask)
     height, width = size or observed.shape[-2:]
+    shape = (1, 2 if settings.meshgrid else settings.depth, height, width)
+    if z is not None and z.shape != shape:
+        raise ValueError(f"z of shape {tuple(z.shape)} does not fit the network and the picture, wanted {shape}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = settings.network(observed.shape[1])
         if z is None:
-            z = _coordinates(height, width) if settings.meshgrid else 0.1 * torch.rand(1, settings.depth, height, width)
+            z = _coordinates(height, width) if settings.meshgrid else 0.1 * torch.rand(shape)
     noise = torch.Generator(device).manual_seed(seed)
     device = torch.device(device)
     dtype = autocast_dtype(device) if autocast else None

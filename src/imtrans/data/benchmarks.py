@@ -175,7 +175,7 @@ _ALL = (
     ),
     BenchmarkSet(
         name="BSD68",
-        about="denoising test, 68 gray pictures, each the luma of one of B100 (Roth and Black, 2009)",
+        about="denoising test, 68 gray pictures, each the gray version of one of B100 (Roth and Black, 2009)",
         pictures=tuple(f"test{i:03d}" for i in range(1, 69)),
         licence="not stated",
         source="cszn/DnCNN @ e93b27812d3f : testsets/BSD68",
@@ -184,7 +184,7 @@ _ALL = (
     ),
     BenchmarkSet(
         name="CBSD68",
-        about="denoising test in colour, the 68 of B100 whose luma BSD68 is (Roth and Black, 2009)",
+        about="denoising test in colour, the 68 of B100 whose gray versions BSD68 is (Roth and Black, 2009)",
         pictures=tuple(_CBSD68.split()),
         licence=_BERKELEY,
         source="BIDS/BSDS500 @ a04b7c6c3a9f : BSDS500/data/images/val",
@@ -397,7 +397,7 @@ def _fetch(benchmark: BenchmarkSet) -> Path:
     file = benchmark.pictures[0] + ".png"
     raise FileNotFoundError(
         f"{benchmark.name} is not in {looked}, and could not be fetched ({'; '.join(failures)}): put its "
-        f"{len(benchmark.pictures)} pictures ({file}, …) into the last of these folders, or set IMTRANS_DATA "
+        f"{len(benchmark.pictures)} pictures ({file}, …) into {target}, or set IMTRANS_DATA "
         f"to a folder that holds {benchmark.name}/{file} and the others"
     )
 

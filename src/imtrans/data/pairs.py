@@ -139,9 +139,9 @@ class RestorationPairs:
     def __post_init__(self) -> None:
         large = [p for p in self.pictures if min(p.shape[-2:]) >= self.size + 16]
         # Frozen, hence this way of setting what is made of the arguments.
+        object.__setattr__(self, "_large", NoisePairs(large, self.size + 16, (0, 0), self.seed))
         object.__setattr__(self, "_noisy", NoisePairs(large, self.size, self.sigma, self.seed))
         object.__setattr__(self, "_low_res", SuperResolutionPairs(large, self.scales, self.size, seed=self.seed))
-        object.__setattr__(self, "_large", NoisePairs(large, self.size + 16, (0, 0), self.seed))
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng([self.seed, index, 1])  # a stream apart from those of the samples themselves

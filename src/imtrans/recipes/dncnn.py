@@ -37,7 +37,7 @@ def dncnn(sigma: float = 25, *, budget: str = "quick", data: Folders = None) -> 
         patch=40,
         sets=("Train400",),
         folders=data,
-        full_steps=2_800 if sigma == 25 else 400,
+        full_steps=2_800 if sigma == 25 else 300,
         paper_steps=80_000,
     )
 
@@ -67,7 +67,7 @@ def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = Non
         sets=("Train400",) if channels == 1 else colors,
         folders=data,
         channels=channels,
-        full_steps=1_600 if channels == 1 else 700,
+        full_steps=1_200 if channels == 1 else 600,
         paper_steps=150_000,
     )
 
@@ -93,7 +93,7 @@ def dncnn_3(*, budget: str = "quick", data: Folders = None) -> Recipe:
         patch=50,
         sets=("T91", "BSD200"),
         folders=data,
-        full_steps=800,
+        full_steps=600,
         paper_steps=400_000,
     )
 
