@@ -92,7 +92,7 @@ X = figures.crop(photo, window)  # (1, 1, 192, 192)
 Y = degrade.gaussian_noise(X, SIGMA, seed=0)
 
 # %%
-face = (30, 50, 56, 48)  # within X
+face = (60, 62, 72, 60)  # within X
 figures.strip({"x": X, "y": Y}, alt="A man with a camera.", factor=2)
 
 # %%
@@ -339,7 +339,7 @@ with_picture = half_sum_of_squares(small(y), x)
 weights = list(small.parameters())
 one = torch.autograd.grad(loss, weights)
 other = torch.autograd.grad(with_picture, weights)
-same = [torch.allclose(a, b, atol=1e-4) for a, b in zip(one, other)]
+same = map(partial(torch.allclose, atol=1e-4), one, other)
 print("same loss:", torch.allclose(loss, with_picture))
 print("same gradients:", all(same))
 
@@ -488,8 +488,8 @@ def begin(depth=17, features=64, **choice):
 starts = {"γ = 1": DnCNN(depth=7, features=32), "as the authors": begin(7, 32)}
 with torch.no_grad():
     first = {name: (Y - net(Y)).std() for name, net in starts.items()}
-print("γ = 1 starts at more than", end=" ")
-print("ten times" if first["γ = 1"] > 10 * first["as the authors"] else "less")
+larger = first["γ = 1"] > 10 * first["as the authors"]
+print("with γ = 1 it is over ten times larger:", bool(larger))
 
 # %% [markdown]
 # With small $\gamma$ the network starts near $\hat x=y$, from where there is
@@ -499,7 +499,7 @@ print("ten times" if first["γ = 1"] > 10 * first["as the authors"] else "less")
 make = begin
 if BUDGET == "quick":
     make = partial(begin, 7, 32)
-    recipe = replace(recipe, steps=120, batch=16, validate_every=20)
+    recipe = replace(recipe, steps=150, batch=16, validate_every=25)
 recipe = replace(recipe, model=make)
 print(f"{recipe.steps} steps of {recipe.batch} patches")
 
@@ -571,8 +571,8 @@ print("the shipped weights beat this run:", better)
 # ### Our numbers beside the paper's
 #
 # Papers report the mean over the 68 photographs of BSD68. S has weights for
-# each level; B is one network for all three and does not know the level. The
-# strongest classical method, BM3D, is from the paper's table.
+# each level; B is one network for all three and does not know the level. BM3D,
+# for ten years the method to beat, is from the paper's table.
 
 # %%
 paper = {
@@ -657,6 +657,11 @@ figures.zoom(
     factor=3,
 )
 
+# %% [markdown]
+# Seconds of training on a handful of pictures pass the bilateral filter and the
+# wavelets. Non-local means is better than that; it knows nothing of other
+# pictures, but it searches this one.
+
 # %%
 classics = ("bilateral", "wavelet", "non-local means")
 best = max(psnr(answers[name], X) for name in classics)
@@ -672,7 +677,8 @@ print("the network is over half a decibel ahead of all three:", gain > 0.5)
 table = {}
 for row in measured.rows("dncnn-baselines"):
     line = {"method": row["method"], 15: None, 25: None, 50: None}
-    line = table.setdefault(row["method"], line | {"time": row["time_ratio"]})
+    line["time"] = f"{row['time_ratio']:.3f}"
+    line = table.setdefault(row["method"], line)
     line[row["sigma"]] = row["psnr"]
 found = published.rows("dncnn", model="BM3D", set="Set12")
 bm3d = {"method": "BM3D, paper"} | {int(r["sigma"]): r["psnr"] for r in found}
@@ -719,21 +725,22 @@ figures.zoom(
 
 # %% [markdown]
 # And how much of the window of $35\times35$ does it use? The gradient again,
-# now of trained weights and averaged over many pixels. Brightness is its size,
-# with the root drawn so that small values show.
+# now of trained weights and averaged over 25 pixels. Brightness is its size, or
+# rather the fourth root of it, so that small values show.
 
 # %%
 use = torch.zeros(41, 41)
-for top, left_ in [(30 * i, 30 * j) for i in range(5) for j in range(5)]:
-    y = Y[..., top : top + 41, left_ : left_ + 41].clone().requires_grad_()
+for k in range(25):
+    corner = (30 * (k % 5), 30 * (k // 5), 41, 41)
+    y = figures.crop(Y, corner).clone().requires_grad_()
     shipped(y)[0, 0, 20, 20].backward()
     use += y.grad[0, 0].abs()
 share = (use[15:26, 15:26].sum() / use.sum()).item()
 
 # %% tags=["nbval-ignore-output"]
 figures.strip(
-    {"influence": (use / use.max()).sqrt()[None, None]},
-    alt="A bright spot in the middle that fades within a dozen pixels.",
+    {"influence": (use / use.max()).pow(0.25)[None, None]},
+    alt="A square; bright in the middle, dark towards its edges.",
     factor=6,
 )
 
@@ -816,19 +823,33 @@ for row in measured.rows("dncnn-ablation"):
 
 # %%
 chart, axes = figures.canvas(height=3.2, columns=2)
-for ax, optimizer in zip(axes, ("SGD", "Adam")):
+for ax, optimizer in zip(axes, ("SGD", "Adam"), strict=True):
     for name in NAMES.values():
         curve = grid[optimizer, name]
         label = f"{name}, {rates[optimizer, name]:g}"
         ax.plot(list(curve), list(curve.values()), label=label)
-    ax.set(title=optimizer, xlabel="step", ylim=(14, 29.5))
+    ax.set(title=optimizer, xlabel="step", ylim=(15.5, 28.5))
     ax.legend(frameon=False, fontsize=8, loc="lower right")
 axes[0].set(ylabel="PSNR in dB, validation")
-seen = "Two charts of four learning curves, for SGD and for Adam."
+seen = "Four learning curves each; under SGD one is far above the rest."
 figures.show(chart, alt=seen)
 
+# %%
+for optimizer in ("SGD", "Adam"):
+    last = {name: grid[optimizer, name][400] for name in NAMES.values()}
+    print(optimizer, last)
+
 # %% [markdown]
-# TEXT ABLATION
+# The numbers in the legend are the first learning rates; each network was
+# trained once. Three things agree with the paper. At the end nothing is ahead
+# of the two together, under either optimiser. Under SGD they win by almost
+# 3 dB, because together they bear a rate a thousand times that of the others.
+# And normalisation *without* the residual does harm: under Adam it ends last
+# and is the least steady.
+#
+# One thing does not. In the paper the residual alone ends below the two
+# together, under Adam too; after our 400 steps they are equal. It may take the
+# longer training, or the deeper network.
 #
 # One of the comparisons we make live: the network of above without the
 # subtraction, by the same recipe for the same number of steps.
@@ -859,8 +880,8 @@ figures.curves(
 )
 
 # %%
-lead = series["residual"][2] - validated_direct[2]
-print("halfway, the residual network leads:", lead > 0)
+lead = torch.tensor(series["residual"]) - torch.tensor(validated_direct)
+print("the residual leads by 1 dB on average:", lead.mean().item() > 1)
 
 # %% [markdown]
 # ## One network, three tasks
@@ -871,7 +892,7 @@ print("halfway, the residual network leads:", lead > 0)
 # does. The network is told nothing.
 
 # %%
-clean = figures.crop(photo, (120, 60, 288, 192))  # (1, 1, 192, 288)
+clean = figures.crop(photo, (200, 100, 288, 192))  # (1, 1, 192, 288)
 damaged = {
     "noise 15": degrade.gaussian_noise(clean, 15, seed=0),
     "×2": degrade.bicubic_down_up(clean, 2),
@@ -885,8 +906,8 @@ damaged = {
 mixed = clean.clone()
 regions = {}
 for i, (name, picture) in enumerate(damaged.items()):
-    top, left_ = 96 * (i // 3), 96 * (i % 3)
-    regions[name] = (..., slice(top, top + 96), slice(left_, left_ + 96))
+    top, start = 96 * (i // 3), 96 * (i % 3)
+    regions[name] = (..., slice(top, top + 96), slice(start, start + 96))
     mixed[regions[name]] = picture[regions[name]]
 
 # %%
@@ -947,9 +968,9 @@ def camera(x, a, b, seed=0):
 
 
 # %%
-suit = figures.crop(photos.photo("astronaut").picture, (100, 150, 192, 192))
-still = metrics.luma(camera(suit, a=0, b=0), rounded=True)  # without noise
-snap = degrade.jpeg(camera(suit, a=0.03, b=0.001), quality=90)
+portrait = figures.crop(photos.photo("astronaut").picture, (130, 20, 192, 192))
+still = metrics.luma(camera(portrait, a=0, b=0), rounded=True)  # without noise
+snap = degrade.jpeg(camera(portrait, a=0.05, b=0.001), quality=90)
 snap = metrics.luma(snap, rounded=True)
 strength = 255 * (snap - still).std().item()
 
@@ -973,8 +994,9 @@ for name, (before, after) in cleaned.items():
 figures.table(rows, caption=f"PSNR in dB; both have σ = {strength:.0f}.")
 
 # %%
-print("white noise: over 6 dB gained:", rows[0]["gain"] > 6)
-print("the camera's: less than half of that:", 2 * rows[1]["gain"] < 6)
+more = rows[0]["gain"] - rows[1]["gain"]
+print("white noise: over 5 dB gained:", rows[0]["gain"] > 5)
+print("the camera's: at least 2 dB less:", more > 2)
 
 # %%
 figures.zoom(
@@ -984,8 +1006,8 @@ figures.zoom(
         "white, denoised": cleaned["white noise"][1].clamp(0, 1),
         "without noise": still,
     },
-    (20, 70, 56, 56),
-    alt="a badge; the camera's blotches stay, white noise goes",
+    (64, 70, 60, 60),
+    alt="a face; blotches are left of the camera's noise, not of white noise",
 )
 
 # %% [markdown]
@@ -1003,10 +1025,8 @@ figures.zoom(
 
 # %%
 PATH = ""
-cat = figures.crop(photos.photo("chelsea").picture, (120, 60, 200, 150))
-mine = (
-    images.read(PATH) if PATH else degrade.gaussian_noise(cat, SIGMA, seed=3)
-)
+cat = figures.crop(photos.photo("chelsea").picture, (130, 70, 120, 100))
+mine = images.read(PATH) if PATH else degrade.gaussian_noise(cat, SIGMA, seed=3)
 by_network = denoise(zoo.load("cdncnn-blind"), mine, tile=256)
 
 # %%
@@ -1014,8 +1034,8 @@ widgets.before_after(
     mine,
     by_network,
     labels=("noisy", "denoised"),
-    alt="your photograph; as it stands, a cat",
-    factor=2,
+    alt="your photograph; as it stands, a cat's eye",
+    factor=3,
 )
 
 # %% [markdown]
@@ -1061,9 +1081,9 @@ lost = psnr(answers["shipped weights"], X) - psnr(denoise(port, Y), X)
 print("the port's clip costs trained weights over 5 dB:", lost > 5)
 
 # %% [markdown]
-# A network that is trained under the port's clip adapts: the next convolution
-# can be larger. So the port reaches the paper's numbers all the same, and
-# nobody noticed.
+# Only *trained* weights suffer. A network that is trained under the port's clip
+# makes up for small factors in the next convolution, and the port comes within
+# 0.03 dB of the paper.
 #
 # ## Exercises
 #
@@ -1219,12 +1239,13 @@ def taken_away(sigma, psnr):
 # %% tags=["check"]
 # A case that can be computed: x normal with deviation 50, y = x + v. Then the
 # conditional mean is x̂ = 0.8 y, and R(y) = 0.2 y.
-clean_, noise = 50 * torch.randn(2_000_000).double(), torch.randn(2_000_000)
-y_ = clean_ + 25 * noise
-reached = 20 * math.log10(255) - 10 * (0.8 * y_ - clean_).var().log10().item()
+signal = 50 * torch.randn(2_000_000).double()
+seen = signal + 25 * torch.randn_like(signal)
+left = (0.8 * seen - signal).square().mean().item()
+reached = 10 * math.log10(255**2 / left)
 check(
     taken_away(25, reached),
-    (0.2 * y_).std().item(),
+    (0.2 * seen).std().item(),
     because="at the paper's 29.23 dB it is 23.4 of 25",
     mistakes=[
         (
@@ -1264,10 +1285,10 @@ def ideal(y, s):
 
 
 # %% tags=["check"]
-y_ = torch.linspace(-0.5, 1.5, 9, requires_grad=True)
-density = sum((-((y_ - x_) ** 2) / (2 * 0.3**2)).exp() for x_ in (0, 1))
-slope = torch.autograd.grad(density.log().sum(), y_)[0]
-values = y_.detach()
+values = torch.linspace(-0.5, 1.5, 9)
+noisy = values.clone().requires_grad_()
+p = sum((-((noisy - x) ** 2) / (2 * 0.3**2)).exp() for x in (0, 1))
+slope = torch.autograd.grad(p.log().sum(), noisy)[0]
 check(
     ideal(values, 0.3),
     values + 0.3**2 * slope,

@@ -29,7 +29,7 @@ from imtrans.data import benchmarks
 from imtrans.degrade import lanczos_down
 from imtrans.recipes import RECIPES
 from imtrans.resize import imresize
-from imtrans.training import fit
+from imtrans.training import Recipe, fit
 
 ENOUGH = 0.05  # dB that new weights must gain on the validation pictures before `publish` takes them
 
@@ -270,6 +270,7 @@ def train(
     budget: str = "quick",
     seconds: float | None = None,
     steps: int | None = None,
+    rate: float | None = None,
     data: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="DIR")] = (),
     resume: bool = False,
     from_: Annotated[str | None, arg(name="from", metavar="NAME|FILE")] = None,
@@ -286,6 +287,7 @@ def train(
         budget: quick, class, full or paper.
         seconds: Stop each run after so long, with a checkpoint; --resume goes on.
         steps: Another length of the schedule.
+        rate: A factor on all learning rates: below 1 to polish weights that --from names.
         data: A folder of pictures in place of the budget's own. May be repeated.
         resume: Go on from the checkpoint, with the same options; start where there is none. A finished run is
             passed over.
@@ -298,7 +300,7 @@ def train(
     for name in recipes:
         if name not in RECIPES:
             raise ValueError(f"no recipe is called {name!r}: {zoo.near(name, RECIPES)}")
-    options = {"steps": steps, "seed": seed, "data": [str(folder.absolute()) for folder in data]}
+    options = {"steps": steps, "rate": rate, "seed": seed, "data": [str(folder.absolute()) for folder in data]}
     for name in recipes:
         _train(name, budget, options, resume=resume, start=from_, seconds=seconds, device=device)
 
@@ -526,7 +528,7 @@ def _train(
     noted = folder / "options.json"
     if resume and noted.exists():
         kept = json.loads(noted.read_text())
-        options = {key: value or kept[key] for key, value in options.items()}
+        options = {key: value or kept.get(key) for key, value in options.items()}
         start = kept["from"]
     card = folder / f"{name}.json"
     if resume and card.exists():
@@ -539,6 +541,8 @@ def _train(
     recipe = dataclasses.replace(recipe, **changes)
     if recipe.steps < 1:
         raise ValueError(f"a training has at least 1 step, got {recipe.steps}")
+    if options["rate"] is not None:
+        recipe = _slower(recipe, options["rate"])
     validate = _validator(zoo.MODELS[name]())
     initial = None
     if not (folder / "checkpoint.pt").exists():
@@ -574,6 +578,17 @@ def _train(
         print(f"{name}: step {run.step:,} of {recipe.steps:,}{psnr}, weights in {weights}")
         if not run.finished:
             print(f"{go_on} goes on")
+
+
+def _slower(recipe: Recipe, factor: float) -> Recipe:
+    """With all learning rates times ``factor``."""
+    if not 0 < factor < math.inf:
+        raise ValueError(f"a factor on the learning rates is above 0, got {factor:g}")
+    return dataclasses.replace(
+        recipe,
+        schedule=lambda step, steps: factor * recipe.schedule(step, steps),
+        optimizer=f"{recipe.optimizer}; rates × {factor:g}",
+    )
 
 
 def _stopped(how: str = "") -> int:

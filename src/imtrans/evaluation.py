@@ -347,14 +347,15 @@ def card_scores(model: nn.Module, *, progress: bool = False) -> list[dict[str, A
     """The scores of a network on the test sets at hand, as they stand on its card. Nothing is fetched.
 
     Set5, Set14 and B100 at each scale, by y8 for luma, by rgb-y and rgb-y8 for RGB; Set5 and Set14 by y-double for a
-    network that takes off noise too, DnCNN-3. Set12 and BSD68 for denoisers, CBSD68 for those of RGB. B100 for JPEG.
+    network that takes off noise too, DnCNN-3. Set12 and BSD68 for denoisers, CBSD68 for those of RGB. Set5 and B100 for
+    JPEG.
     """
     rgb = model.channels == 3
     many = len(restore.tasks(model)) > 1
     sets = {
         "scale": ("Set5", "Set14") if many else ("Set5", "Set14", "B100"),
         "sigma": ("CBSD68",) if rgb else ("Set12", "BSD68"),
-        "quality": ("B100",),
+        "quality": ("Set5", "B100"),
     }
     scores = []
     for task, values in levels(model).items():

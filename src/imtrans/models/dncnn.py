@@ -49,6 +49,13 @@ class DnCNN(nn.Module):
         self.layers = nn.Sequential(*layers, conv(features, channels))
         he_init(self)
 
+    @classmethod
+    def three(cls) -> "DnCNN":
+        """DnCNN-3, which knows noise, low resolution ×2 ×3 ×4 and JPEG (section 3.4): 20 layers, for luma."""
+        model = cls(depth=20)
+        model.scales, model.quality = (2, 3, 4), (5, 99)
+        return model
+
     def forward(self, observed: Tensor) -> Tensor:
         """The clean picture x = y − R(y) of an observed one (N, C, H, W), on the scale of [0, 1]."""
         return observed - self.layers(observed) if self.residual else self.layers(observed)

@@ -37,7 +37,7 @@ def dncnn(sigma: float = 25, *, budget: str = "quick", data: Folders = None) -> 
         patch=40,
         sets=("Train400",),
         folders=data,
-        full_steps=2_800 if sigma == 25 else 300,
+        full_steps=2_800 if sigma == 25 else 200,
         paper_steps=80_000,
     )
 
@@ -87,7 +87,7 @@ def dncnn_3(*, budget: str = "quick", data: Folders = None) -> Recipe:
     """
     return _recipe(
         "dncnn-3",
-        partial(DnCNN, depth=20),
+        DnCNN.three,
         lambda pictures, size, seed: RestorationPairs(pictures, size, seed=seed),
         budget,
         patch=50,
@@ -139,7 +139,7 @@ def _recipe(
         optimizers=partial(muon_and_adam, lr=0.02),
         steps=steps,
         batch=batch,
-        schedule=cosine(warmup=steps // 10 if budget == "quick" else 100),
+        schedule=cosine(warmup=min(100, steps // 10)),
         autocast=budget != "quick",
         validate_every=steps // 5,
         optimizer="Muon 0.02 for the hidden convolutions, Adam 1e-3 for the rest, cosine",

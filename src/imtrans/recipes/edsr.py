@@ -45,11 +45,12 @@ def edsr_baseline(scale: int = 2, *, budget: str = "quick", data: Folders = None
     check_budget(budget)
     found = material(() if budget in ("quick", "class") else ("T91", "BSD200", "BSD500_test"), data)
     pictures = to_rgb(found.pictures)
-    size = {"quick": 24}.get(budget, 48)
+    size = {"quick": 24, "class": 48, "full": 32, "paper": 48}[budget]
     common = {
         "name": f"edsr-baseline-x{scale}",
         "data": lambda seed: SuperResolutionPairs(pictures, (scale,), size, upsamples=True, seed=seed),
         "loss": F.l1_loss,
+        "batch": 16,
         "budget": budget,
         "material": found.words,
     }
@@ -58,17 +59,15 @@ def edsr_baseline(scale: int = 2, *, budget: str = "quick", data: Folders = None
             model=partial(EDSR.baseline, scale),
             optimizers=lambda m: [torch.optim.Adam(m.parameters(), lr=1e-4)],
             steps=300_000,
-            batch=16,
             schedule=halving(200_000),
             optimizer="Adam 1e-4, halved after 200,000 steps",
             **common,
         )
-    steps, batch = {"quick": (60, 16), "class": (12_000, 16), "full": (3_600, 8)}[budget]
+    steps = {"quick": 60, "class": 12_000, "full": 3_600}[budget]
     return Recipe(
         model=partial(started, scale),
         optimizers=partial(muon_and_adam, lr=0.01, adam_lr=5e-4),
         steps=steps,
-        batch=batch,
         schedule=cosine(warmup=steps // 10 if budget == "quick" else 100),
         autocast=budget != "quick",
         validate_every=steps // 5,

@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parent
 
 
 def _trained_for(build: Callable[[], nn.Module], **known: Any) -> nn.Module:
-    """A network that says what its weights are for: ``scales``, ``sigma`` in 8-bit levels, JPEG ``quality``.
+    """A network that says what its weights are for: ``scales``, or ``sigma`` in 8-bit levels.
 
     An architecture may serve more: SRCNN has one for all scales, and weights for each.
     """
@@ -39,8 +39,6 @@ def _trained_for(build: Callable[[], nn.Module], **known: Any) -> nn.Module:
         setattr(model, name, value)
     return model
 
-
-_BLIND = partial(DnCNN, depth=20)
 
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "srcnn-x2": partial(_trained_for, SRCNN, scales=(2,)),
@@ -52,9 +50,9 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "dncnn-15": partial(_trained_for, DnCNN, sigma=15),
     "dncnn-25": partial(_trained_for, DnCNN, sigma=25),
     "dncnn-50": partial(_trained_for, DnCNN, sigma=50),
-    "dncnn-blind": partial(_trained_for, _BLIND, sigma=(0, 55)),
-    "dncnn-3": partial(_trained_for, _BLIND, sigma=(0, 55), scales=(2, 3, 4), quality=(5, 99)),
-    "cdncnn-blind": partial(_trained_for, partial(_BLIND, 3), sigma=(0, 55)),
+    "dncnn-blind": partial(DnCNN, depth=20),
+    "dncnn-3": DnCNN.three,
+    "cdncnn-blind": partial(DnCNN, 3, depth=20),
     "edsr-baseline-x2": partial(EDSR.baseline, 2),
 }
 
