@@ -143,10 +143,17 @@ def test_denoise(capsys, tmp_path, cat):
         (55.5, 3, "cdncnn-blind", "imtrans: warning: cdncnn-blind was trained for noise up to 55, not 55.5\n"),
     ],
 )
-def test_the_network_for_a_noise_level(capsys, sigma, channels, name, words):
+def test_the_network_for_a_noise_level(capsys, monkeypatch, sigma, channels, name, words):
+    monkeypatch.setattr(zoo, "names", lambda: list(zoo.MODELS))
     assert cli._denoiser(sigma, channels) == name
     assert name in zoo.MODELS
     assert capsys.readouterr() == ("", words)
+
+
+@pytest.mark.parametrize(("sigma", "name"), [("blind", "dncnn-blind"), (25, "dncnn-25"), (30, "dncnn-blind")])
+def test_colour_without_a_network_of_colour(monkeypatch, sigma, name):
+    monkeypatch.setattr(zoo, "names", lambda: [name for name in zoo.MODELS if name != "cdncnn-blind"])
+    assert cli._denoiser(sigma, 3) == name
 
 
 @pytest.mark.parametrize("sigma", [0, -5, math.inf, math.nan])
@@ -161,6 +168,7 @@ def test_denoise_by_the_noise_level(capsys, tmp_path, cat, monkeypatch):
     networks = {name: DnCNN(3 if name[0] == "c" else 1, depth=3, features=4) for name in zoo.MODELS if "dncnn" in name}
     loaded = []
     monkeypatch.setattr(zoo, "load", lambda name: loaded.append(name) or networks[name])
+    monkeypatch.setattr(zoo, "names", lambda: list(zoo.MODELS))
     for source, options, name in [
         (gray, (), "dncnn-blind"),
         (gray, ("--sigma", "blind"), "dncnn-blind"),
@@ -186,7 +194,7 @@ def test_denoise_by_the_noise_level(capsys, tmp_path, cat, monkeypatch):
 def test_a_denoiser_that_is_not_there_yet(capsys, tmp_path, cat, monkeypatch):
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
     failed = fails(capsys, "denoise", cat, tmp_path / "clean.png")
-    assert "cdncnn-blind has no trained weights here yet: imtrans train cdncnn-blind" in failed
+    assert "dncnn-blind has no trained weights here yet: imtrans train dncnn-blind" in failed
 
 
 def test_deblock(capsys, tmp_path, cat, monkeypatch):

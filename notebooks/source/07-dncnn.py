@@ -1020,14 +1020,14 @@ figures.zoom(
 #
 # Put a path between the quotes. On Colab, `from google.colab import files;
 # PATH = next(iter(files.upload()))` asks for a file. Your picture is taken as
-# it is; the cat that stands in for it gets noise. Colour goes through
-# `cdncnn-blind`, the blind network of three channels.
+# it is; the cat that stands in for it gets noise. The blind network takes each
+# of the three colours on its own.
 
 # %%
 PATH = ""
 cat = figures.crop(photos.photo("chelsea").picture, (130, 70, 120, 100))
 mine = images.read(PATH) if PATH else degrade.gaussian_noise(cat, SIGMA, seed=3)
-by_network = denoise(zoo.load("cdncnn-blind"), mine, tile=256)
+by_network = denoise(zoo.load("dncnn-blind"), mine, tile=256)
 
 # %%
 widgets.before_after(

@@ -83,8 +83,8 @@ def denoise(
 ) -> None:
     """Take the noise off a picture.
 
-    A colour picture goes through cdncnn-blind. A gray one goes through dncnn-15, -25 or -50 if that is its noise
-    level, else through dncnn-blind.
+    It goes through dncnn-15, -25 or -50 if that is its noise level, else through dncnn-blind; the channels of a colour
+    picture each on its own, or together through cdncnn-blind where its weights are there.
 
     Args:
         source: The noisy picture.
@@ -405,12 +405,13 @@ def _network(name: str) -> nn.Module:
 
 def _denoiser(sigma: float | str, channels: int) -> str:
     """The name of the network for a noise level; what the user should know about the choice goes to stderr."""
-    blind = "dncnn-blind" if channels == 1 else "cdncnn-blind"
+    in_color = channels == 3 and "cdncnn-blind" in zoo.names()  # else each channel goes on its own
+    blind = "cdncnn-blind" if in_color else "dncnn-blind"
     if sigma == "blind":
         return blind
     if not 0 < sigma < math.inf:
         raise ValueError(f"the noise level must be above 0, got {sigma:g}")
-    if channels == 1 and sigma in (15, 25, 50):
+    if not in_color and sigma in (15, 25, 50):
         return f"dncnn-{sigma:g}"
     if sigma > 55:
         print(f"imtrans: warning: {blind} was trained for noise up to 55, not {sigma:g}", file=sys.stderr)

@@ -233,7 +233,8 @@ def iterate(
     """Fit a network to an observation, an iteration at a time, for as long as somebody asks.
 
     min over θ of ‖(d(f_θ(z)) − x0) ⊙ m‖², by Adam. When the loss jumps, which Adam's does now and then, weights,
-    moments and averages go back to those of up to 50 iterations before: all of them, cloned (the authors' own code
+    moments and averages go back to those of up to 50 iterations before, and to half the rate if that happens twice at
+    one place: all of them, cloned (the authors' own code
     keeps an alias of the weights alone, which on a CPU keeps nothing).
 
     Args:
@@ -273,7 +274,7 @@ def iterate(
     z, observed = z.to(device, memory_format=layout), observed.to(device)
     known = None if mask is None else mask.to(observed)
     adam = torch.optim.Adam(network.parameters(), lr=settings.rate)
-    average, kept, next_kept, collapses, iteration = None, None, None, 0, 0
+    average, kept, next_kept, collapses, iteration, went_back_to = None, None, None, 0, 0, None
     while True:
         iteration += 1
         perturbed = z
@@ -294,6 +295,10 @@ def iterate(
             collapses += 1
             if collapses > 100:
                 raise FloatingPointError("the optimisation collapses again and again: a lower rate may help")
+            if went_back_to == kept["iteration"]:  # there again: without noise on z the same steps would follow
+                for group in kept["adam"]["param_groups"]:
+                    group["lr"] /= 2
+            went_back_to = kept["iteration"]
             network.load_state_dict(kept["network"])
             adam.load_state_dict(deepcopy(kept["adam"]))  # Adam goes on with the very tensors that it is given
             average, iteration, next_kept = kept["average"], kept["iteration"], kept
