@@ -1025,7 +1025,7 @@ figures.zoom(
 
 # %%
 PATH = ""
-cat = figures.crop(photos.photo("chelsea").picture, (130, 70, 120, 100))
+cat = figures.crop(photos.photo("chelsea").picture, (130, 70, 104, 88))
 mine = images.read(PATH) if PATH else degrade.gaussian_noise(cat, SIGMA, seed=3)
 by_network = denoise(zoo.load("dncnn-blind"), mine, tile=256)
 
