@@ -84,8 +84,9 @@ def main() -> None:
             row, curve = run(picture, seed)
             which = {"picture": name, "seed": seed}
             setting = {"side": SIDE, "width": WIDTH, "sigma": SIGMA, "iterations": ITERATIONS}
-            rows.append(which | setting | row | {"machine": zoo.machine(), "date": datetime.date.today()})
-            curves += [which | point for point in curve]
+            about = {"machine": zoo.machine(), "date": datetime.date.today()}
+            rows.append(which | setting | row | about)
+            curves += [which | point | about for point in curve]
             write("prior-stopping", rows)
             write("prior-stopping-curves", curves)
             print(rows[-1], flush=True)
