@@ -233,9 +233,9 @@ def iterate(
     """Fit a network to an observation, an iteration at a time, for as long as somebody asks.
 
     min over θ of ‖(d(f_θ(z)) − x0) ⊙ m‖², by Adam. When the loss jumps, which Adam's does now and then, weights,
-    moments and averages go back to those of up to 50 iterations before, and to half the rate if that happens twice at
-    one place: all of them, cloned (the authors' own code
-    keeps an alias of the weights alone, which on a CPU keeps nothing).
+    moments and averages go back to those of up to 50 iterations before: all of them, cloned (the authors' own code
+    keeps an alias of the weights alone, which on a CPU keeps nothing). If that happens twice at one place, the rate is
+    halved as well.
 
     Args:
         observed: x0, (1, C, h, w) on the scale of [0, 1].

@@ -132,8 +132,8 @@ def table(cards: dict[str, dict], published: list[dict]) -> str:
 def measured(text: str, cards: dict[str, dict]) -> str:
     """One number of a card: `NAME SET LEVEL psnr|ssim [PROTOCOL]`, or `NAME KEY` for a key of the card.
 
-    LEVEL is a scale (`x3` or `3`), a noise level (`25`) or a quality of JPEG (`q10`). The metric `input_psnr` is that of
-    the JPEG itself.
+    LEVEL is a scale (`x3` or `3`), a noise level (`25`) or a quality of JPEG (`q10`). The metric `input_psnr` is that
+    of the JPEG itself.
 
     Raises:
         ValueError: The card, the score or the key does not exist.
