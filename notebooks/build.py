@@ -76,6 +76,7 @@ def kernel_environment(scratch: str | os.PathLike) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "2",
         "MKL_NUM_THREADS": "2",
+        "OMP_WAIT_POLICY": "passive",  # threads that wait by spinning starve one another where kernels share cores
         "PYTHONHASHSEED": "0",
         "PYTHONWARNINGS": "default",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",

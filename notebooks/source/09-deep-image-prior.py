@@ -439,7 +439,7 @@ figures.curves(
 
 # %%
 order = sorted(losses, key=lambda name: losses[name][-1])
-print("from easy to hard:", ", ".join(order))
+print("easiest:", order[0], "- hardest:", order[-1])
 
 
 # %%
