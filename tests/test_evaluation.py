@@ -419,16 +419,16 @@ def test_card_scores_by_task(monkeypatch):
     found = [(s["set"], s["scale"], s["sigma"], s.get("quality"), s["protocol"], s["border"]) for s in scores]
     wanted = [("Set5", scale, None, None, "y-double", scale) for scale in (2, 3, 4)]
     wanted += [(name, None, sigma, None, "gray", 0) for name in ("Set12", "BSD68") for sigma in (15, 25, 50)]
-    wanted += [("B100", None, None, quality, "y8", 0) for quality in (10, 20, 30, 40)]
+    wanted += [(name, None, None, quality, "y8", 0) for name in ("Set5", "B100") for quality in (10, 20, 30, 40)]
     assert found == wanted
-    assert [set(s) for s in scores[-4:]] == [
+    assert [set(s) for s in scores[-8:]] == [
         {"set", "scale", "sigma", "quality", "protocol", "psnr", "ssim", "border", "input_psnr"}
-    ] * 4
-    for s in scores[-4:]:
+    ] * 8
+    for s in scores[-8:]:
         how = {"quality": s["quality"]}
-        assert s["input_psnr"] == round(evaluate("input", small["B100"], **how).psnr, 3)
-        assert s["psnr"] == round(evaluate(network, small["B100"], **how).psnr, 3)
-    assert not any("input_psnr" in s for s in scores[:-4])
+        assert s["input_psnr"] == round(evaluate("input", small[s["set"]], **how).psnr, 3)
+        assert s["psnr"] == round(evaluate(network, small[s["set"]], **how).psnr, 3)
+    assert not any("input_psnr" in s for s in scores[:-8])
 
     one_level = DnCNN(depth=2, features=4)
     one_level.sigma = 25

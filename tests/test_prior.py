@@ -401,10 +401,7 @@ def span(*pieces):
     [
         ({51}, [(1, 50), (26, 80)]),  # from now on there is something to go back to
         ({77}, [(1, 76), (51, 80)]),
-        ({60, 61, 62}, [(1, 59), (26, 80)]),
-        ({60, 75}, [(1, 59), (26, 39), (26, 80)]),
-        # At 55 the state of 50 is that of this time, too young to go back to.
-        ({60, 90}, [(1, 59), (26, 54), (26, 80)]),
+        ({60, 112}, [(1, 59), (26, 76), (51, 80)]),
     ],
 )
 def test_all_goes_back(calls, wanted, undisturbed):
@@ -419,6 +416,28 @@ def test_all_goes_back(calls, wanted, undisturbed):
         assert torch.equal(state.average, same.average)
 
 
+@pytest.mark.parametrize(
+    ("calls", "wanted"),
+    [
+        ({60, 61, 62}, [(1, 59), (26, 80)]),
+        ({60, 75}, [(1, 59), (26, 39), (26, 80)]),
+        # At 55 the state of 50 is that of this time, too young to go back to.
+        ({60, 90}, [(1, 59), (26, 54), (26, 80)]),
+    ],
+)
+def test_twice_at_one_place_halves_the_rate(calls, wanted, undisturbed):
+    """Without noise on z the very steps that led to the collapse would follow."""
+    iterations, found = order(calls)
+    assert iterations == span(*wanted)
+    assert found[-1].collapses == len(calls)
+    last_time = len(found) - 55  # of the iterations 26 to 80
+    for state in found[: last_time + 1]:  # the first one after it still has the weights that were kept
+        assert torch.equal(state.output, undisturbed[state.iteration - 1].output)
+    assert all(
+        not torch.equal(state.output, undisturbed[state.iteration - 1].output) for state in found[last_time + 1 :]
+    )
+
+
 @pytest.mark.parametrize(("factor", "collapses"), [(30.0, 1), (math.inf, 1), (1.001, 0)])
 def test_a_collapse_is_a_jump_of_the_loss(factor, collapses):
     assert order({60}, 65, factor)[1][-1].collapses == collapses
@@ -426,8 +445,8 @@ def test_a_collapse_is_a_jump_of_the_loss(factor, collapses):
 
 def test_losses_after_a_collapse():
     x = cat(1, 9, 12)
-    bumpy = fit(x, STILL, iterations=70, degrade=spoiled({60, 80}))
-    smooth = fit(x, STILL, iterations=70)
+    bumpy = fit(x, STILL, iterations=80, degrade=spoiled({60, 112}))
+    smooth = fit(x, STILL, iterations=80)
     assert bumpy.collapses == 2
     assert bumpy.losses == smooth.losses
     assert torch.equal(bumpy.picture, smooth.picture)
