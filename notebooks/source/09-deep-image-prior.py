@@ -369,8 +369,9 @@ left, right = (degrade.lanczos_down(x, 4) * y).sum(), (x * back).sum()
 print("adjoint:", torch.allclose(left, right, rtol=1e-5))
 
 # %% [markdown]
-# Fifteen of sixteen pixels are free: $E$ does not see them. A chessboard, for
-# one, disappears altogether. So without a prior $E$ has no opinion on it.
+# Each pixel is seen, but sixteen of them give one number: fifteen of sixteen
+# dimensions are free. A chessboard, for one, disappears altogether. So without
+# a prior $E$ has no opinion on it.
 
 # %%
 i = torch.arange(32)
@@ -434,7 +435,7 @@ figures.curves(
     {name: curve[::2] for name, curve in losses.items()},
     xlabel="iteration",
     ylabel="mean squared error",
-    alt="Four losses: the two of pictures fall at once, the others stay high.",
+    alt="Four losses: the two of pictures fall at once, the others slowly.",
 )
 
 # %%
@@ -460,7 +461,8 @@ print(half["shuffled"] > 4 * half["picture"])
 # %% [markdown]
 # Shuffling changes no pixel's value, so the two targets have one histogram and
 # one variance. What the network likes about a picture is which pixels are
-# neighbours. The same at the paper's width, measured beforehand:
+# neighbours. The same at the paper's width, measured beforehand. (Late, the
+# noisy picture waits at the noise's variance and the shuffled one passes it.)
 
 # %%
 stored = {}
@@ -572,13 +574,13 @@ figures.strip(
 # ## When to stop
 #
 # **The mean of outputs.** Each iteration's output carries some noise of its
-# own. The authors keep a running mean,
+# own. The authors keep a running mean beside the last output,
 #
 # $$
 # a_n=\beta\,a_{n-1}+(1-\beta)\,f_{\theta_n}(z),\qquad \beta=0.99, \qquad (6)
 # $$
 #
-# and return it. (Our short run had $\beta=0.98$.) In their text it is worth
+# and we return it. (Our short run had $\beta=0.98$.) In their text it is worth
 # 1.2 dB, and averaging two runs half a decibel more:
 
 # %%
@@ -684,8 +686,9 @@ print(f"the mean beats the best single output by {gained:.2f} dB or more")
 
 # %% [markdown]
 # Both rules end before most of the fall. The discrepancy comes early: some
-# noise is fitted before all structure is. The variance has a flat minimum, and
-# where on it the lowest value lies is partly chance.
+# noise is fitted before all structure is, and the mean lags behind the output
+# that it watches. The variance has a flat minimum, and where on it the lowest
+# value lies is partly chance.
 
 # %%
 points = [
@@ -932,8 +935,8 @@ print("the mean gains over 1 dB:", averages_2[-1] - outputs_2[-1] > 1)
 
 # %% [markdown]
 # The noise on $z$ slows the fit of everything. Its jitter goes away in the
-# mean, and the peak comes later: the run is too short to see it. In the long
-# runs above, which have it (and a wider network), the means reach higher.
+# mean, and the peak comes later: the run is too short to see it. Whether it is
+# also higher this run cannot say.
 #
 # ## What it cannot do
 #

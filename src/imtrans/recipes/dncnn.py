@@ -42,6 +42,14 @@ def dncnn(sigma: float = 25, *, budget: str = "quick", data: Folders = None) -> 
     )
 
 
+def started() -> DnCNN:
+    """CDnCNN-B with the last convolution × 0.1: above layers that are trained already, a new one starts small."""
+    model = DnCNN(3, depth=20)
+    with torch.no_grad():
+        model.layers[-1].weight.mul_(0.1)
+    return model
+
+
 def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = None) -> Recipe:
     """DnCNN-B, and CDnCNN-B for three channels: a noise level between 0 and 55 for each patch (section 3.4).
 
@@ -60,14 +68,14 @@ def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = Non
     colors = ("BSD200", "BSD500_test") if budget == "paper" else ("T91", "BSD200", "BSD500_test")
     return _recipe(
         "dncnn-blind" if channels == 1 else "cdncnn-blind",
-        partial(DnCNN, channels, depth=20),
+        started if channels == 3 and budget == "full" else partial(DnCNN, channels, depth=20),
         lambda pictures, size, seed: NoisePairs(pictures, size, (0, 55), seed=seed),
         budget,
         patch=50,
         sets=("Train400",) if channels == 1 else colors,
         folders=data,
         channels=channels,
-        full_steps=1_200 if channels == 1 else 600,
+        full_steps=1_200 if channels == 1 else 2_000,
         paper_steps=150_000,
     )
 
