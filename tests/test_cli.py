@@ -547,7 +547,7 @@ def test_prior_denoise(capsys, tmp_path, narrow, channels):
     cli.main([str(a) for a in arguments])
     out, err = capsys.readouterr()
     assert out == f"{tmp_path / 'clean.png'}: 40×33 pixels\n"
-    assert err.startswith("imtrans: about 0 minutes at most, 0.0 GB")
+    assert err.startswith("imtrans: less than a minute, 0.0 GB")
     assert narrow == ["denoising"]
     how = {"iterations": 4, "autocast": True, "progress": False}
     wanted = prior.restore(x, NARROW["denoising"], stop=prior.LeastVariance(), **how)

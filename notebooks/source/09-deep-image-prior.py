@@ -688,7 +688,8 @@ print(f"the mean beats the best single output by {gained:.2f} dB or more")
 # Both rules end before most of the fall. The discrepancy comes early: some
 # noise is fitted before all structure is, and the mean lags behind the output
 # that it watches. The variance has a flat minimum, and where on it the lowest
-# value lies is partly chance.
+# value lies is partly chance. Its patience, 150, was set on these runs: with
+# 300 one camera ends 1.7 dB below the best, at a minimum that came late.
 
 # %%
 points = [

@@ -27,6 +27,7 @@ from imtrans import assets, evaluation, images, restore, zoo
 from imtrans import prior as dip
 from imtrans.data import benchmarks
 from imtrans.degrade import lanczos_down
+from imtrans.models.blocks import to_initial_scale
 from imtrans.recipes import RECIPES
 from imtrans.resize import imresize
 from imtrans.training import Recipe, fit
@@ -463,7 +464,8 @@ def _announce(
     started = time.monotonic()
     next(steps)
     minutes = (time.monotonic() - started) * iterations / 60
-    print(f"imtrans: about {minutes:.0f} minutes at most, {wanted / 1e9:.1f} GB of memory", file=sys.stderr)
+    estimate = "less than a minute" if minutes < 1 else f"about {minutes:.0f} minutes at most"
+    print(f"imtrans: {estimate}, {wanted / 1e9:.1f} GB of memory", file=sys.stderr)
 
 
 def _read_for(source: Path, target: Path, force: bool) -> tuple[Tensor, Tensor | None]:
@@ -551,6 +553,7 @@ def _train(
             torch.manual_seed(recipe.seed)
             model = recipe.model()
             fresh = zoo.load_matching(model, zoo.load(start).state_dict(), start)
+            to_initial_scale(model)
             initial = model.state_dict()
             if fresh:
                 layers = dict.fromkeys(each.rpartition(".")[0] for each in fresh)

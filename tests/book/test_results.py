@@ -95,6 +95,20 @@ def test_quoting_a_published_number():
         results.published("net Net Set5 4 psnr", ROWS)
 
 
+def test_quoting_an_experiment(tmp_path):
+    (tmp_path / "runs.csv").write_text("picture,seed,psnr\ncat,0,27.10\ncat,1,26.90\n")
+    assert results.experiment("runs psnr picture=cat seed=1", tmp_path) == "26.90"
+    for text, message in (
+        ("walks psnr", r"no results/walks\.csv"),
+        ("runs ssim seed=0", "no column 'ssim'"),
+        ("runs psnr side=64", "no column 'side'"),
+        ("runs psnr seed=2", "0 rows"),
+        ("runs psnr picture=cat", "2 rows"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            results.experiment(text, tmp_path)
+
+
 def test_no_cards_are_no_error(tmp_path):
     assert results.read_cards(tmp_path) == {}
     assert results.read_published(tmp_path) == []

@@ -1,7 +1,7 @@
-"""Measured numbers in the book: the directive `{results}` and the roles `{measured}` and `{published}`.
+"""Measured numbers in the book: the directive `{results}`, the roles `{measured}`, `{experiment}` and `{published}`.
 
-Measured scores are read from the cards beside the weights (`src/imtrans/zoo/*.json`), the papers' ones from
-`src/imtrans/published/*.csv`. Only the standard library is used and no page holds a number of its own.
+Measured scores are read from the cards beside the weights (`src/imtrans/zoo/*.json`), those of experiments from
+`results/*.csv`, the papers' ones from `src/imtrans/published/*.csv`. Only the standard library is used and no page holds a number of its own.
 """
 
 import csv
@@ -18,6 +18,7 @@ from .playlist import ROOT, read
 
 ZOO = ROOT / "src" / "imtrans" / "zoo"
 PUBLISHED = ROOT / "src" / "imtrans" / "published"
+EXPERIMENTS = ROOT / "results"
 # Where a card's name, without its scale, is not the name that the paper gives the network.
 PAPER_NAMES = {
     **dict.fromkeys(("dncnn15", "dncnn25", "dncnn50"), "dncnns"),  # DnCNN-S: one network a noise level
@@ -162,6 +163,28 @@ def published(text: str, rows: list[dict]) -> str:
     return pick(rest, [r for r in rows if (r["paper"], r["model"]) == (paper, model)], f"{paper}, {model},")
 
 
+def experiment(text: str, folder: Path = EXPERIMENTS) -> str:
+    """One cell of an experiment's table: `FILE COLUMN [KEY=VALUE …]`, as it stands in `results/FILE.csv`.
+
+    Raises:
+        ValueError: No such table or column, or not exactly one such row.
+    """
+    name, column, *conditions = shlex.split(text)
+    path = folder / f"{name}.csv"
+    if not path.is_file():
+        raise ValueError(f"no results/{path.name}")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    wanted = dict(condition.split("=", 1) for condition in conditions)
+    for key in (column, *wanted):
+        if key not in rows[0]:
+            raise ValueError(f"results/{path.name} has no column {key!r}; it has {', '.join(rows[0])}")
+    found = [row[column] for row in rows if all(row[key] == value for key, value in wanted.items())]
+    if len(found) != 1:
+        raise ValueError(f"results/{path.name} has {len(found)} rows with {' '.join(conditions)}, wanted one")
+    return found[0]
+
+
 def pick(query: list[str], rows: list[dict], owner: str) -> str:
     """The score that `SET LEVEL METRIC [PROTOCOL]` asks for; the first one where protocols differ."""
     level = re.fullmatch(r"([xq]?)(\d+(?:\.\d+)?)", query[1]) if len(query) in (3, 4) else None
@@ -219,4 +242,5 @@ def setup(app):
     """Register the directive and the roles."""
     app.add_directive("results", Results)
     app.add_role("measured", Number(lambda text: measured(text, read_cards())))
+    app.add_role("experiment", Number(experiment))
     app.add_role("published", Number(lambda text: published(text, read_published())))
