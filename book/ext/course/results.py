@@ -1,7 +1,8 @@
 """Measured numbers in the book: the directive `{results}`, the roles `{measured}`, `{experiment}` and `{published}`.
 
 Measured scores are read from the cards beside the weights (`src/imtrans/zoo/*.json`), those of experiments from
-`results/*.csv`, the papers' ones from `src/imtrans/published/*.csv`. Only the standard library is used and no page holds a number of its own.
+`results/*.csv`, the papers' ones from `src/imtrans/published/*.csv`. Only the standard library is used and no page
+holds a number of its own.
 """
 
 import csv
