@@ -43,7 +43,7 @@ def dncnn(sigma: float = 25, *, budget: str = "quick", data: Folders = None) -> 
 
 
 def started() -> DnCNN:
-    """CDnCNN-B with the last convolution × 0.1: above layers that are trained already, a new one starts small."""
+    """CDnCNN-B with the last convolution × 0.1, so that its first answer is near the observation."""
     model = DnCNN(3, depth=20)
     with torch.no_grad():
         model.layers[-1].weight.mul_(0.1)
@@ -53,8 +53,8 @@ def started() -> DnCNN:
 def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = None) -> Recipe:
     """DnCNN-B, and CDnCNN-B for three channels: a noise level between 0 and 55 for each patch (section 3.4).
 
-    ``paper``: as for `dncnn`, 50 epochs of 3,000 steps, 128 patches of 50². ``full`` is short:
-    it is meant to go on from dncnn-25 with three layers more, and for RGB from dncnn-blind.
+    ``paper``: as for `dncnn`, 50 epochs of 3,000 steps, 128 patches of 50². ``full`` is short: for gray it is meant to
+    go on from dncnn-25 with three layers more; RGB starts at random.
 
     Args:
         channels: 1 for gray, 3 for RGB.
@@ -75,7 +75,7 @@ def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = Non
         sets=("Train400",) if channels == 1 else colors,
         folders=data,
         channels=channels,
-        full_steps=1_200 if channels == 1 else 1_000,
+        full_steps=1_200 if channels == 1 else 2_000,
         paper_steps=150_000,
     )
 
