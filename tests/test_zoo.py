@@ -19,11 +19,7 @@ from imtrans.training import Recipe, Run, constant
 
 def test_one_network_a_recipe():
     assert list(zoo.MODELS) == list(RECIPES)
-    assert set(zoo.names()) <= set(zoo.MODELS)
-
-
-def test_what_is_not_trained_yet():
-    assert set(zoo.MODELS) - set(zoo.names()) == {"cdncnn-blind"}
+    assert set(zoo.names()) == set(zoo.MODELS)
 
 
 @pytest.mark.parametrize("name", zoo.names())
