@@ -1,7 +1,8 @@
 """Lecture 9: when to stop the deep image prior. Noise σ = 25, three photographs × three seeds, all at one size.
 
 Writes results/prior-stopping.csv, a row a run: PSNR of the mean of the outputs at its best iteration (which needs the
-truth), where each of two rules stops, and at the end; and results/prior-stopping-curves.csv, every tenth iteration.
+truth), where each of two rules stops (the variance also with a shorter and a longer patience), and at the end; and
+results/prior-stopping-curves.csv, every tenth iteration.
 """
 
 import csv
@@ -41,6 +42,7 @@ def run(picture: Tensor, seed: int) -> tuple[dict, list[dict]]:
     noisy = gaussian_noise(picture, SIGMA, seed=0)
     settings = denoising(SIGMA).narrow(*(WIDTH,) * 5)
     rules = {"variance": LeastVariance(), "discrepancy": Discrepancy(SIGMA)}
+    rules |= {f"variance_{patience}": LeastVariance(patience=patience) for patience in (100, 300)}
     ends: dict[str, int] = {}
     outputs, averages, curve = [], [], []
     start = time.process_time()

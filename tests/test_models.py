@@ -1,7 +1,5 @@
 """The networks: their sizes as the papers give them, what reaches what, and what they eat."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from imtrans import prior
-from imtrans.models.blocks import to_initial_scale
 from imtrans.models.deep_image_prior import Hourglass
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR, upsampler
@@ -399,31 +396,3 @@ def test_the_picture_is_in_full_precision():
 def test_hourglass_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         small(**options)
-
-
-def test_to_initial_scale_keeps_the_answers():
-    torch.manual_seed(0)
-    model = DnCNN(depth=4, features=6)
-    x = torch.rand(2, 1, 9, 8)
-    for layer in model.layers:
-        if isinstance(layer, nn.Conv2d):
-            layer.weight.data.mul_(5)
-    for _ in range(40):
-        model(x)  # running statistics
-    model.eval()
-    first, last = model.layers[0].weight.clone(), model.layers[-1].weight.clone()
-    with torch.no_grad():
-        before = model(x)
-        to_initial_scale(model)
-        assert torch.allclose(model(x), before, rtol=1e-3, atol=1e-3)
-    hidden = [layer.weight for layer in model.layers if isinstance(layer, nn.Conv2d)][1:-1]
-    assert [w.norm().item() for w in hidden] == pytest.approx([math.sqrt(12)] * 2, rel=1e-5)
-    assert torch.equal(model.layers[0].weight, first)
-    assert torch.equal(model.layers[-1].weight, last)
-
-
-def test_without_batch_norm_the_scale_is_not_free():
-    model = VDSR(depth=4)
-    before = {name: w.clone() for name, w in model.state_dict().items()}
-    to_initial_scale(model)
-    assert all(torch.equal(w, before[name]) for name, w in model.state_dict().items())

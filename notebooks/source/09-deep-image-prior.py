@@ -674,7 +674,8 @@ for r in runs:
 figures.table(rows, caption="PSNR in dB of the running mean, 64×64, σ = 25.")
 
 # %%
-for name in ("variance", "discrepancy", "last"):
+others = ("variance_100", "variance_300")  # other patiences
+for name in ("variance", *others, "discrepancy", "last"):
     below = [r["best"] - r[name] for r in runs]
     close = sum(b <= 0.5 for b in below)
     print(f"{name}: within 0.5 dB in {close} of {len(runs)},", end=" ")

@@ -27,7 +27,6 @@ from imtrans import assets, evaluation, images, restore, zoo
 from imtrans import prior as dip
 from imtrans.data import benchmarks
 from imtrans.degrade import lanczos_down
-from imtrans.models.blocks import to_initial_scale
 from imtrans.recipes import RECIPES
 from imtrans.resize import imresize
 from imtrans.training import Recipe, fit
@@ -553,7 +552,6 @@ def _train(
             torch.manual_seed(recipe.seed)
             model = recipe.model()
             fresh = zoo.load_matching(model, zoo.load(start).state_dict(), start)
-            to_initial_scale(model)
             initial = model.state_dict()
             if fresh:
                 layers = dict.fromkeys(each.rpartition(".")[0] for each in fresh)

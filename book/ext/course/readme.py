@@ -37,7 +37,7 @@ def result_table() -> str:
     ]
     for name, card in results.read_cards().items():
         for score in card["scores"]:
-            if score["set"] not in ("Set5", "BSD68"):
+            if score["set"] not in ("Set5", "BSD68", "CBSD68"):
                 continue
             paper = [row["psnr"] for row in results.companions(card, score, published) if row["psnr"]]
             measured = results.shown(score["psnr"], "psnr")

@@ -1,9 +1,5 @@
 """What the networks of several papers really share."""
 
-import math
-from itertools import pairwise
-
-import torch
 from torch import nn
 
 
@@ -19,24 +15,3 @@ def he_init(model: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-
-
-@torch.no_grad()
-def to_initial_scale(model: nn.Module) -> None:
-    """Bring each convolution that batch normalisation follows back to the size it has after `he_init`.
-
-    The network's answers stay: the normalisation divides the scale out. But training lets such weights grow, and beside
-    large weights a step of fixed length turns them little. Who goes on training, with a fresh schedule, wants the steps
-    to count as at the start: DnCNN's hidden weights had grown fourfold, and a second schedule did a fourth of its work.
-    """
-    for sequence in model.modules():
-        if not isinstance(sequence, nn.Sequential):
-            continue
-        for layer, norm in pairwise(sequence):
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                factor = math.sqrt(2 * layer.out_channels) / layer.weight.norm().item()
-                layer.weight.mul_(factor)
-                if layer.bias is not None:
-                    layer.bias.mul_(factor)
-                norm.running_mean.mul_(factor)
-                norm.running_var.mul_(factor**2)
