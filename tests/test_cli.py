@@ -19,6 +19,7 @@ from imtrans.degrade import lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
+from imtrans.models.vdsr import VDSR
 from imtrans.resize import imresize
 from imtrans.training import Recipe, Run
 
@@ -448,6 +449,28 @@ def test_train_from_a_network_of_other_channels(capsys, runs_dir, tmp_path, monk
         wanted.load_state_dict(wanted.state_dict() | fits)
         assert all(torch.equal(value, wanted.state_dict()[key]) for key, value in initial.items())
     assert all(torch.equal(value, source.state_dict()[key]) for key, value in given[2][1].items())
+
+
+@pytest.mark.parametrize("source", [VDSR(), DnCNN(depth=20), DnCNN(depth=20, batch_norm=False)])
+def test_train_without_batch_normalisation_from_either_form(tmp_path, runs_dir, capsys, monkeypatch, source):
+    """The merged network starts with the answers of the one that it starts from."""
+    images.write(tmp_path / "cat.png", photos.photo("chelsea").picture[..., :120, :120])
+    weights = save_network(tmp_path, "vdsr" if isinstance(source, VDSR) else "dncnn-blind", source)
+    given = []
+
+    def captured(recipe, *, initial, **options):
+        given.append((recipe.model(), initial))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "fit", captured)
+    with pytest.raises(SystemExit):
+        cli.main(["train", "dncnn-3", "--budget", "full", "--from", str(weights), "--data", str(tmp_path)])
+    assert capsys.readouterr().out == ""  # no layer starts at random
+    model, initial = given[0]
+    model.load_state_dict(initial)
+    assert not model.batch_norm
+    x = torch.rand(1, 1, 24, 24)
+    torch.testing.assert_close(model.eval()(x), source.eval()(x), atol=1e-5, rtol=1e-5)
 
 
 def test_ctrl_c_says_how_to_go_on(capsys, runs_dir, monkeypatch):

@@ -6,10 +6,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imtrans import prior
 from imtrans.models.deep_image_prior import Hourglass
-from imtrans.models.dncnn import DnCNN
+from imtrans.models.dncnn import DnCNN, merged
 from imtrans.models.edsr import EDSR, upsampler
 from imtrans.models.espcn import ESPCN
 from imtrans.models.srcnn import SRCNN, paper_init
@@ -94,6 +95,10 @@ def test_srcnn_sizes(options, weights, biases):
         (lambda: DnCNN(depth=20), 667_073),
         (lambda: DnCNN(channels=3, depth=20), 669_379),
         (lambda: DnCNN(batch_norm=False), 555_137),
+        (lambda: merged(DnCNN()), 555_137),
+        (lambda: merged(DnCNN.three()), 665_921),
+        (lambda: DnCNN.three(batch_norm=False), 665_921),
+        (lambda: merged(DnCNN(channels=3, depth=20)), 668_227),
         (lambda: prior.denoising().network(), 2_217_831),
         (lambda: prior.jpeg_cleanup().network(), 572_827),
         (lambda: prior.super_resolution(4).network(), 2_217_831),
@@ -220,6 +225,48 @@ def test_dncnn_predicts_the_noise_or_the_picture():
         torch.testing.assert_close(model(x), x - picture(x))
         nn.init.zeros_(picture.layers[-1].weight)
         assert torch.equal(picture(x), torch.zeros_like(x))
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_merging_changes_the_form_alone(residual):
+    """The same answers, at the border too; the filters are those that PyTorch's own fusion makes."""
+    network = DnCNN(3, depth=5, features=8, residual=residual)
+    network.sigma, network.quality, network.scales = 15, (5, 99), (2,)
+    for layer in network.layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            for value in (layer.weight, layer.bias, layer.running_mean):
+                nn.init.normal_(value)
+            nn.init.uniform_(layer.running_var, 0.1, 2)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    plain = merged(network)
+    assert network.training  # the network stays as it is
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert not plain.training
+    assert not plain.batch_norm
+    assert (plain.residual, plain.sigma, plain.quality, plain.scales) == (residual, 15, (5, 99), (2,))
+    x = torch.rand(2, 3, 11, 9)
+    network.eval()
+    torch.testing.assert_close(plain(x), network(x), atol=1e-5, rtol=1e-5)
+    pairs = zip(network.layers, network.layers[1:], strict=False)
+    fused = [fuse_conv_bn_eval(a, b) for a, b in pairs if isinstance(b, nn.BatchNorm2d)]
+    hidden = [layer for layer in plain.layers if isinstance(layer, nn.Conv2d)][1:-1]
+    assert len(fused) == len(hidden) == 3
+    for ours, theirs in zip(hidden, fused, strict=True):
+        torch.testing.assert_close(ours.weight, theirs.weight)
+        torch.testing.assert_close(ours.bias, theirs.bias)
+    fresh = DnCNN(3, depth=5, features=8, residual=residual, batch_norm=False)
+    fresh.load_state_dict(plain.state_dict())
+    assert torch.equal(fresh(x), plain(x))
+
+
+def test_vdsr_is_a_merged_dncnn():
+    network = VDSR(depth=5, features=8, scales=(2, 4)).eval()
+    plain = merged(network)
+    assert isinstance(plain, DnCNN)
+    assert (plain.residual, plain.batch_norm, plain.scales) == (True, False, (2, 4))
+    x = torch.rand(1, 1, 9, 12)
+    torch.testing.assert_close(plain(x), network(x))
+    assert torch.equal(merged(plain)(x), plain(x))
 
 
 def test_he_init():

@@ -187,6 +187,16 @@ def test_what_hardly_matches_is_refused(model, source):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+def test_weights_of_dncnn_with_and_without_batch_normalisation(tmp_path):
+    x = torch.rand(1, 1, 8, 8)
+    for network in (DnCNN(depth=20).eval(), DnCNN.three(batch_norm=False).eval()):
+        run = Run(Recipe("dncnn-3", type(network), None, None, None, 1, 1, None), network, 1, 0.0)
+        loaded = zoo.load(zoo.save(run, tmp_path))
+        assert loaded.batch_norm == network.batch_norm
+        assert (loaded.scales, loaded.quality) == ((2, 3, 4), (5, 99))
+        assert torch.equal(loaded(x), network(x))
+
+
 def test_weights_need_their_card(tmp_path, run):
     path = zoo.save(run, tmp_path)
     path.with_suffix(".json").unlink()

@@ -577,7 +577,7 @@ figures.strip(
 # own. The authors keep a running mean beside the last output,
 #
 # $$
-# a_n=\beta\,a_{n-1}+(1-\beta)\,f_{\theta_n}(z),\qquad \beta=0.99, \qquad (6)
+# A_n=\beta\,A_{n-1}+(1-\beta)\,f_{\theta_n}(z),\qquad \beta=0.99, \qquad (6)
 # $$
 #
 # and we return it. (Our short run had $\beta=0.98$.) In their text it is worth

@@ -27,6 +27,8 @@ from imtrans import assets, evaluation, images, restore, zoo
 from imtrans import prior as dip
 from imtrans.data import benchmarks
 from imtrans.degrade import lanczos_down
+from imtrans.models.dncnn import DnCNN, merged
+from imtrans.models.vdsr import VDSR
 from imtrans.recipes import RECIPES
 from imtrans.resize import imresize
 from imtrans.training import Recipe, fit
@@ -550,8 +552,10 @@ def _train(
     if not (folder / "checkpoint.pt").exists():
         if start is not None:
             torch.manual_seed(recipe.seed)
-            model = recipe.model()
-            fresh = zoo.load_matching(model, zoo.load(start).state_dict(), start)
+            model, source = recipe.model(), zoo.load(start)
+            if isinstance(model, DnCNN) and not model.batch_norm and isinstance(source, DnCNN | VDSR):
+                source = merged(source)
+            fresh = zoo.load_matching(model, source.state_dict(), start)
             initial = model.state_dict()
             if fresh:
                 layers = dict.fromkeys(each.rpartition(".")[0] for each in fresh)

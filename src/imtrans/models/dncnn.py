@@ -1,8 +1,12 @@
 """DnCNN: Zhang, Zuo, Chen, Meng and Zhang, "Beyond a Gaussian Denoiser", IEEE TIP 2017."""
 
+import copy
+
+import torch
 from torch import Tensor, nn
 
 from imtrans.models.blocks import conv, he_init
+from imtrans.models.vdsr import VDSR
 
 
 class DnCNN(nn.Module):
@@ -38,7 +42,7 @@ class DnCNN(nn.Module):
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
-        self.channels, self.residual = channels, residual
+        self.channels, self.residual, self.batch_norm = channels, residual, batch_norm
         layers = [conv(channels, features), nn.ReLU(inplace=True)]
         for _ in range(depth - 2):
             # No bias: batch normalisation takes the mean away and adds its own (the authors' code keeps it at 0).
@@ -50,12 +54,41 @@ class DnCNN(nn.Module):
         he_init(self)
 
     @classmethod
-    def three(cls) -> "DnCNN":
+    def three(cls, batch_norm: bool = True) -> "DnCNN":
         """DnCNN-3, which knows noise, low resolution ×2 ×3 ×4 and JPEG (section 3.4): 20 layers, for luma."""
-        model = cls(depth=20)
+        model = cls(depth=20, batch_norm=batch_norm)
         model.scales, model.quality = (2, 3, 4), (5, 99)
         return model
 
     def forward(self, observed: Tensor) -> Tensor:
         """The clean picture x = y − R(y) of an observed one (N, C, H, W), on the scale of [0, 1]."""
         return observed - self.layers(observed) if self.residual else self.layers(observed)
+
+
+@torch.no_grad()
+def merged(network: DnCNN | VDSR) -> DnCNN:
+    """The same function without batch normalisation, as the authors release their weights.
+
+    In use it is affine and goes into the convolution before it: W' = γ W / √(s² + ε), b' = β − γ μ / √(s² + ε), with
+    the running mean μ and variance s². A VDSR has none, and its layers: it answers y + f(y), a DnCNN y − R(y).
+
+    Args:
+        network: With or without batch normalisation. It stays as it is.
+    """
+    network = copy.deepcopy(network).eval()
+    layers: list[nn.Module] = []
+    for layer in network.layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            factor = layer.weight / (layer.running_var + layer.eps).sqrt()
+            layers[-1].weight *= factor.view(-1, 1, 1, 1)
+            layers[-1].bias = nn.Parameter(layer.bias - factor * layer.running_mean)
+        else:
+            layers.append(layer)
+    if isinstance(network, VDSR):
+        scales = network.scales
+        network = DnCNN(network.channels, batch_norm=False)
+        network.scales = scales
+        for parameter in layers[-1].parameters():
+            parameter.neg_()
+    network.layers, network.batch_norm = nn.Sequential(*layers), False
+    return network

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from imtrans.data.pairs import SuperResolutionPairs
-from imtrans.models.blocks import he_init
+from imtrans.models.blocks import he_init, small_start
 from imtrans.models.edsr import EDSR, ResidualBlock
 from imtrans.muon import muon_and_adam
 from imtrans.recipes.material import Folders, check_budget, material, to_rgb
@@ -14,18 +14,14 @@ from imtrans.training import Recipe, cosine, halving
 
 
 def started(scale: int) -> EDSR:
-    """The baseline with He's initialisation, the last convolution and the second of each block × 0.1.
-
-    Without the small last one the network has to unlearn its own noise first.
-    """
+    """The baseline with He's initialisation, the last convolution and the second of each block × 0.1."""
     model = EDSR.baseline(scale)
     he_init(model)
     with torch.no_grad():
         for block in model.modules():
             if isinstance(block, ResidualBlock):
                 block.layers[-1].weight.mul_(0.1)
-        model.tail[-1].weight.mul_(0.1)
-    return model
+    return small_start(model)
 
 
 def edsr_baseline(scale: int = 2, *, budget: str = "quick", data: Folders = None) -> Recipe:

@@ -1,25 +1,17 @@
 """How VDSR is trained."""
 
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from imtrans.data.pairs import SuperResolutionPairs
 from imtrans.losses import half_sum_of_squares
+from imtrans.models.blocks import small_start
 from imtrans.models.vdsr import VDSR
 from imtrans.muon import muon_and_adam
 from imtrans.recipes.material import Folders, check_budget, material, to_luma
 from imtrans.training import Recipe, clip_by_rate, cosine, staircase
-
-
-def started(**options: Any) -> VDSR:
-    """VDSR with the last layer × 0.1: it starts near the identity, and Muon's first steps do no harm."""
-    model = VDSR(**options)
-    with torch.no_grad():
-        model.layers[-1].weight.mul_(0.1)
-    return model
 
 
 def vdsr(
@@ -63,7 +55,7 @@ def vdsr(
         )
     steps, batch = {"quick": (150, 16), "class": (10_000, 64), "full": (1_900, 16)}[budget]
     return Recipe(
-        model=partial(started, scales=scales, depth=depth),
+        model=lambda: small_start(VDSR(scales=scales, depth=depth)),
         loss=F.l1_loss,
         optimizers=partial(muon_and_adam, lr=0.01),
         steps=steps,

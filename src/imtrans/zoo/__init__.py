@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from imtrans import assets
-from imtrans.models.dncnn import DnCNN
+from imtrans.models.dncnn import DnCNN, merged
 from imtrans.models.edsr import EDSR
 from imtrans.models.espcn import ESPCN
 from imtrans.models.srcnn import SRCNN
@@ -126,8 +126,10 @@ def load(name: str | os.PathLike) -> nn.Module:
     path, written = find(name), card(name)
     if written["model"] not in MODELS:
         raise ValueError(f"{path.with_suffix('.json').name}: no network is called {written['model']!r}")
-    model = MODELS[written["model"]]()
-    load_into(model, assets.load_weights(path, sha256=written["sha256"]), path.name)
+    model, weights = MODELS[written["model"]](), assets.load_weights(path, sha256=written["sha256"])
+    if isinstance(model, DnCNN) and not any(name.endswith("running_mean") for name in weights):
+        model = merged(model)
+    load_into(model, weights, path.name)
     return model.eval()
 
 
