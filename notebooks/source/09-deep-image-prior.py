@@ -757,10 +757,11 @@ def part(name, corner, side=128):
 
 
 # %% [markdown]
-# Where much is missing, the deep prior is far ahead of the smoothest surface.
-# Between letters and single pixels, where the next known pixel is near, that
-# surface is hard to beat, and a few hundred iterations do not: the paper takes
-# 6,000 and 11,000.
+# Where much is missing, a hole or half of the pixels, the deep prior is far
+# ahead of the smoothest surface. Between letters, where the next known pixel is
+# near, that surface is hard to beat: the prior comes level with it, and passes
+# it when the known pixels are put back. It takes long: the paper runs 6,000
+# and 11,000 iterations.
 #
 # **Text.** The slides' first row: original, corrupted, another method, deep
 # prior. There the other method is a trained network; here it is a classical
@@ -838,8 +839,8 @@ figures.table(
 
 # %% [markdown]
 # **Half of the pixels.** The paper fills in *Barbara*, 512×512, from half of
-# her pixels in 11,000 iterations. Ours is a part of 128×128, in far fewer, at
-# ten times the rate: the two numbers are not of one picture.
+# her pixels in 11,000 iterations. Ours is a part of 128×128, in fewer, at ten
+# times the rate: the two numbers are not of one picture.
 
 # %%
 paper = published.rows("deep-image-prior", set="Barbara")
