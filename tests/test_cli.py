@@ -473,6 +473,14 @@ def test_train_without_batch_normalisation_from_either_form(tmp_path, runs_dir, 
     torch.testing.assert_close(model.eval()(x), source.eval()(x), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("source", [VDSR(), DnCNN.three(batch_norm=False)])
+def test_what_is_merged_cannot_train_with_batch_normalisation(capsys, runs_dir, tmp_path, source):
+    weights = save_network(tmp_path, "vdsr" if isinstance(source, VDSR) else "dncnn-3", source)
+    message = fails(capsys, "train", "dncnn-3", "--from", weights)
+    assert f"{weights} is without batch normalisation, dncnn-3-quick trains with it" in message
+    assert not runs_dir.exists()
+
+
 def test_ctrl_c_says_how_to_go_on(capsys, runs_dir, monkeypatch):
     def interrupted(recipe, *, folder, **options):
         if options["resume"]:

@@ -420,6 +420,21 @@ def test_low_precision_trains_and_weights_stay_float32():
     assert list(losses(low).values()) == pytest.approx(list(losses(full).values()), rel=0.05)
 
 
+@pytest.mark.parametrize("autocast", [True, False])
+def test_layout_in_memory(autocast):
+    """Channels last where speed counts, whether or not there is bf16; what is compared between machines keeps its."""
+    built = []
+
+    def build() -> Dropping:
+        built.append(Dropping())
+        return built[-1]
+
+    train(dropping_recipe(model=build, autocast=autocast, steps=1))
+    weight = built[0].layers[-1].weight  # (1, 8, 3, 3)
+    assert weight.is_contiguous(memory_format=torch.channels_last) == autocast
+    assert weight.is_contiguous() != autocast
+
+
 if __name__ == "__main__":
     what, folder = sys.argv[1], Path(sys.argv[2])
     if what == "killed":

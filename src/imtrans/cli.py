@@ -553,8 +553,11 @@ def _train(
         if start is not None:
             torch.manual_seed(recipe.seed)
             model, source = recipe.model(), zoo.load(start)
-            if isinstance(model, DnCNN) and not model.batch_norm and isinstance(source, DnCNN | VDSR):
-                source = merged(source)
+            if isinstance(model, DnCNN) and isinstance(source, DnCNN | VDSR):
+                if not model.batch_norm:
+                    source = merged(source)
+                elif isinstance(source, VDSR) or not source.batch_norm:
+                    raise ValueError(f"{start} is without batch normalisation, {name}-{budget} trains with it")
             fresh = zoo.load_matching(model, source.state_dict(), start)
             initial = model.state_dict()
             if fresh:

@@ -236,7 +236,7 @@ def fit(
     if initial is not None:
         model.load_state_dict(initial)
     dtype = autocast_dtype(accelerator.device) if recipe.autocast else None
-    # A sixth faster in single precision too. Short recipes, whose outputs are compared between machines, keep theirs.
+    # Faster in single precision too. Short recipes, whose outputs are compared between machines, keep their layout.
     layout = torch.channels_last if recipe.autocast else torch.contiguous_format
     model = model.to(accelerator.device, memory_format=layout)
     optimizers = recipe.optimizers(model)

@@ -71,7 +71,7 @@ def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = Non
         sets=("Train400",) if channels == 1 else colors,
         folders=data,
         channels=channels,
-        full_steps=1_200 if channels == 1 else 2_000,
+        full_steps=1_200 if channels == 1 else 3_400,
         paper_steps=150_000,
     )
 
