@@ -45,9 +45,9 @@ lint: $(VENV)/.package ## ruff: rules and format
 bench: $(VENV)/.package ## measure speed and scale beside peers (minutes; never part of the tests)
 	@set -e; for script in $(sort $(wildcard benchmarks/*.py)); do echo "== $$script"; $(PY) -u $$script; done
 
-train: $(VENV)/.package ## work through training-queue.txt; a run that was cut off goes on where it stopped
+train: $(VENV)/.package ## work through training-queue.txt; a run that was cut off goes on where it stopped, one that fails is passed over
 	@set -e; grep -v -e '^#' -e '^[[:space:]]*$$' training-queue.txt | while read -r line; do \
-		echo "== imtrans train $$line --resume"; nice -n 19 $(VENV)/bin/imtrans train $$line --resume </dev/null; done
+		echo "== imtrans train $$line --resume"; nice -n 19 $(VENV)/bin/imtrans train $$line --resume </dev/null || [ $$? -ne 130 ]; done
 
 clean: ## remove what a build wrote (.venv stays)
 	rm -rf _build

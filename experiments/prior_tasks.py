@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -160,8 +161,9 @@ def tasks() -> Iterator[Task]:
     yield hole(skips=False)
     yield hole(skips=True)
     yield jpeg()
-    if root := data_root():
-        yield half(images.read(root / "DIP" / "restoration" / "barbara.png"))
+    barbara = (data_root() or Path()) / "DIP" / "restoration" / "barbara.png"
+    if barbara.is_file():
+        yield half(images.read(barbara))
 
 
 def run(task: Task) -> dict:
@@ -194,6 +196,8 @@ def run(task: Task) -> dict:
 def main() -> None:
     """Measure, write after each task."""
     chosen, rows = set(sys.argv[1:]), {}
+    if unknown := chosen - {"text", "x4", "hole", "jpeg", "half"}:
+        sys.exit(f"no task is called {' '.join(sorted(unknown))}: text x4 hole jpeg half")
     if chosen:
         with (RESULTS / "prior-tasks.csv").open(newline="") as file:
             rows = {(row["task"], row["picture"], row["note"]): row for row in csv.DictReader(file)}

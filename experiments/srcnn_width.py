@@ -70,7 +70,7 @@ def main() -> None:
             scores = evaluate(run.model, set5, scale=SCALE, protocol="y8")
             weights = sum(p.numel() for p in run.model.parameters() if p.ndim == 4)
             row = [n1, n2, weights, f"{scores.psnr:.2f}", f"{scores.ssim:.4f}", f"{cost / seconds[1]:.2f}", STEPS]
-            writer.writerow([*row, round(run.seconds), "y8", zoo.machine(), datetime.date.today()])
+            writer.writerow([*row, round(run.seconds), "y8", zoo.machine(run.device), datetime.date.today()])
     print(path.read_text())
 
 

@@ -124,6 +124,8 @@ def test_denoise(capsys, tmp_path, cat):
     weights = save_network(tmp_path, "dncnn-25", DnCNN())
     runs(capsys, "denoise", cat, tmp_path / "clean.png", "--model", weights)
     assert images.read(tmp_path / "clean.png").shape == (1, 3, 30, 41)
+    both = ("denoise", cat, tmp_path / "a.png", "--model", weights, "--sigma", 25)
+    assert "give one of them" in fails(capsys, *both)
     failed = fails(capsys, "super-resolve", cat, tmp_path / "a.png", "--model", weights)
     assert "not for super-resolution" in failed
 
@@ -390,6 +392,7 @@ def test_data_where(capsys, data_root):
         (("srcnn-x3", "--steps", "0"), "at least 1 step"),
         (("srcnn-x3", "--data", "nowhere"), "no such folder"),
         (("srcnn-x3", "--from", "nowhere.safetensors"), "no such file"),
+        (("vdsr", "--from", "dncnn-3"), "another sign"),
     ],
 )
 def test_train_wrong_questions(capsys, runs_dir, arguments, message):
@@ -410,7 +413,12 @@ def test_train_resume_and_start_from_weights(capsys, runs_dir, tmp_path, monkeyp
     # The options of the start are kept: steps and data need no second mention.
     out = runs(capsys, "train", "srcnn-x3", "--resume", "--device", "cpu")
     assert "step 3 of 3, validation" in out
-    assert "passed over" in runs(capsys, "train", "srcnn-x3", "--resume", "--device", "cpu")
+    again = ("train", "srcnn-x3", "--resume", "--device", "cpu")
+    assert "passed over" in runs(capsys, *again)
+    assert "passed over" in runs(capsys, *again, "--steps", 3)
+    assert "holds another training, move it away" in fails(capsys, *again, "--steps", 4)
+    assert "holds another training, move it away" in fails(capsys, *again, "--seed", 7)
+    assert "at least 1 step" in fails(capsys, *again, "--steps", 0)
     weights = runs_dir / "srcnn-x3-quick" / "srcnn-x3.safetensors"
     card = zoo.card(weights)
     assert card["steps"] == card["planned_steps"] == 3
@@ -419,6 +427,12 @@ def test_train_resume_and_start_from_weights(capsys, runs_dir, tmp_path, monkeyp
     other = ("train", "srcnn-x4", "--steps", 2, "--data", folder, "--device", "cpu")
     runs(capsys, *other, "--resume", "--from", weights)  # no checkpoint yet: the weights are the start
     assert zoo.card(runs_dir / "srcnn-x4-quick" / "srcnn-x4.safetensors")["initialised_from"] == "srcnn-x3"
+    # Stopped before its first checkpoint: what is given now counts, not what was given then.
+    (runs_dir / "srcnn-x4-quick" / "checkpoint.pt").unlink()
+    (runs_dir / "srcnn-x4-quick" / "srcnn-x4.json").unlink()
+    runs(capsys, *other, "--resume", "--from", "srcnn-x2", "--seed", 0)
+    card = zoo.card(runs_dir / "srcnn-x4-quick" / "srcnn-x4.safetensors")
+    assert (card["initialised_from"], card["seed"]) == ("srcnn-x2", 0)
     assert "another network than VDSR" in fails(capsys, "train", "vdsr", "--from", weights)
 
 
@@ -509,6 +523,7 @@ def test_publish_takes_what_is_better(capsys, runs_dir, tmp_path, monkeypatch):
     shelf.mkdir()
     monkeypatch.setattr(zoo, "FOLDER", shelf)
     assert "holds no weights" in fails(capsys, "publish", "srcnn-x3")
+    assert "did you mean srcnn-x3" in fails(capsys, "publish", "srcnn-x33")
     model = SRCNN()
     with torch.no_grad():  # an identity: as good as bicubic
         for parameter in model.parameters():
@@ -691,18 +706,21 @@ def test_prior_wrong_questions(capsys, tmp_path, cat, narrow):
         ((*inpaint, tmp_path / "black.png", "--invert-mask"), "leaves no pixel known"),
         ((*inpaint, tmp_path / "dots.png", "--max-side", 33), "so scattered that --max-side 33 leaves no pixel"),
         (("--task", "denoise", "--max-side", 32), "at least 33 pixels a side, --max-side 32 leaves 32"),
+        (("--task", "denoise", "--iterations", 0), "at least one iteration, got 0"),
         (("--task", "super-resolve", "--max-side", 8), "at least 33 pixels a side, --max-side 8 leaves 32"),
     ]:
         assert message in fails(capsys, "prior", cat, out, *options)
     assert "--force" in fails(capsys, "prior", cat, cat, "--task", "denoise")
     with pytest.raises(SystemExit) as stop:
-        cli.main(["prior", str(cat), str(out), "--task", "denoise", "--iterations", "0"])
-    assert stop.value.code == 2
-    assert "at least one iteration, got 0" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stop:
         cli.main(["prior", str(cat), str(out), "--task", "super-resolve", "--scale", "3"])
     assert stop.value.code == 2
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_prior_of_a_picture_that_is_far_too_long(capsys, tmp_path, narrow):
+    images.write(tmp_path / "x.png", torch.rand(1, 1, 40, 3500))
+    failed = fails(capsys, "prior", tmp_path / "x.png", tmp_path / "y.png", "--task", "denoise", "--max-side", 34)
+    assert "--max-side 34 is less than a hundredth of 3500 pixels" in failed
 
 
 def test_prior_of_a_picture_that_is_too_small(capsys, tmp_path, cat):

@@ -201,6 +201,14 @@ def test_deblocking_shows_the_network_a_jpeg_of_8_bit_luma():
     assert result.psnr == pytest.approx(evaluate("input", [("p", picture)], quality=10).psnr)
 
 
+def test_self_ensemble_of_every_task():
+    """It is no row of the network alone that carries its name."""
+    model, shown = many_tasks(), pictures((1, 20, 24))
+    for asked in ({"scale": 2}, {"sigma": 25, "protocol": "gray"}, {"quality": 10}):
+        alone, mean = (evaluate(model, shown, **asked, self_ensemble=both).psnr for both in (False, True))
+        assert alone != mean
+
+
 def test_the_jpeg_itself_is_scored():
     """Against Pillow's encoder and scikit-image's PSNR and SSIM."""
     from io import BytesIO

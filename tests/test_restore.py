@@ -120,6 +120,20 @@ def test_self_ensemble_is_blind_to_flips_and_rotations(enlarger):
         torch.testing.assert_close(ensemble(view(x)), view(wanted), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("function", [restore.denoise, restore.deblock])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_self_ensemble_without_enlarging(function, channels):
+    model, x = DnCNN(depth=3, features=4), torch.rand(1, channels, 7, 10)
+    model.quality = (5, 99)
+    wanted = function(model, x, self_ensemble=True)
+    assert not torch.allclose(function(model, x), wanted, atol=1e-4)
+    torch.testing.assert_close(function(model, x.flip(-1), self_ensemble=True).flip(-1), wanted, atol=1e-5, rtol=0)
+
+
+def test_what_comes_out_may_be_written_into():
+    restore.denoise(DnCNN(depth=3, features=4), torch.rand(1, 1, 7, 10)).clamp_(0, 1)
+
+
 def test_self_ensemble_by_tiles():
     model, x = ENLARGERS["edsr"](), torch.rand(1, 3, 9, 12)
     whole = restore.super_resolve(model, x, 3, self_ensemble=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import PartialState
 from torch import nn
 
 from imtrans.data.dead_leaves import dead_leaves
@@ -282,6 +283,15 @@ def test_what_is_validated_is_the_average():
 # --- schedules and clipping ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("steps", [1, 9, 10, 80, 999])
+def test_the_rise_is_at_most_a_tenth(steps):
+    """A training cut short has its high rates and its end all the same."""
+    factors = [cosine(warmup=100)(step, steps) for step in range(steps)]
+    assert max(factors) == 1.0 == factors[steps // 10]
+    assert factors[-1] < 0.1 or steps < 10
+    assert factors[: steps // 10] == sorted(factors[: steps // 10])
+
+
 def test_schedules():
     assert [constant(step, 10) for step in (0, 9)] == [1, 1]
     warm = cosine(warmup=4, floor=0.1)
@@ -406,6 +416,14 @@ def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
 
 
 # --- precision -------------------------------------------------------------------------------------------
+
+
+def test_each_training_chooses_its_device(monkeypatch):
+    """Accelerate keeps the first device of a process; a notebook goes from the CPU to a GPU without a restart."""
+    monkeypatch.setitem(PartialState(cpu=True)._shared_state, "device", torch.device("meta"))
+    run = train(dropping_recipe(steps=2))
+    assert run.device == "cpu"
+    assert run.finished
 
 
 def test_autocast_goes_by_capability():

@@ -92,10 +92,13 @@ def denoise(
         source: The noisy picture.
         target: The file to write; its suffix gives the format.
         sigma: Noise level in 8-bit levels, where it is known.
-        model: Another network: a name from `imtrans models`, or a .safetensors file with its card beside it.
+        model: Another network, in place of the choice by --sigma: a name from `imtrans models`, or a .safetensors
+            file with its card beside it.
         tile: Side of the pieces that a large picture is cut into.
         force: Overwrite an existing file, IN for instance.
     """
+    if model is not None and sigma != "blind":
+        raise ValueError(f"--sigma chooses the network, --model {model} does so too: give one of them")
     picture, alpha = _read_for(source, target, force)
     network = _network(model or _denoiser(sigma, picture.shape[1]))
     clean = restore.denoise(network, picture, tile=tile)
@@ -159,6 +162,8 @@ def prior(
             raise ValueError(f"the hourglass needs at least 33 pixels a side, --max-side {max_side} leaves {side}")
         # The largest factor that `imresize` takes: a fraction with a denominator up to 100.
         factor = max(Fraction(max_side * d // max(picture.shape[-2:]), d) for d in range(1, 101))
+        if not factor:
+            raise ValueError(f"--max-side {max_side} is less than a hundredth of {max(picture.shape[-2:])} pixels")
         picture, alpha = (x if x is None else imresize(x, factor).clamp(0, 1) for x in (picture, alpha))
         known = None if known is None else _still_known(known, factor, picture.shape[-2:])
         if known is not None and not known.any():
@@ -177,6 +182,8 @@ def prior(
         how |= {"degrade": partial(lanczos_down, scale=scale), "size": (height, width)}
         alpha = None if alpha is None else imresize(alpha, scale)
     iterations = settings.iterations if iterations is None else iterations
+    if iterations < 1:
+        raise ValueError(f"at least one iteration, got {iterations}")
     _announce(picture, settings, iterations, (height, width), how)
     fitted = dip.restore(picture, settings, iterations=iterations, stop=stop, keep_on_interrupt=True, **how)
     restored = fitted.picture if task != "inpaint" else known * picture + (1 - known) * fitted.picture
@@ -291,8 +298,8 @@ def train(
         steps: Another length of the schedule.
         rate: A factor on all learning rates: below 1 to polish weights that --from names.
         data: A folder of pictures in place of the budget's own. May be repeated.
-        resume: Go on from the checkpoint, with the same options; start where there is none. A finished run is
-            passed over.
+        resume: Go on from the checkpoint, with the same options; start where there is none. A finished run of
+            the same steps and seed is passed over.
         from_: Start from these weights, with a fresh schedule. With --resume a checkpoint goes first.
         seed: Of initialisation, samples and noise.
         device: cpu, or the best at hand.
@@ -370,6 +377,8 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False,
         force: Take it even if it gains less than 0.05 dB.
         note: What a user of the weights should know, for the card: that they miss a goal, for instance.
     """
+    if name not in RECIPES:
+        raise ValueError(f"no recipe is called {name!r}: {zoo.near(name, RECIPES)}")
     folder = _run_folder(name, budget)
     weights = folder / f"{name}.safetensors"
     if not weights.exists():
@@ -530,15 +539,18 @@ def _train(
     go_on = f"imtrans train {name} --budget {budget} --resume"
     main_process = os.environ.get("RANK", "0") == "0"  # torchrun sets it
     noted = folder / "options.json"
+    begun = (folder / "checkpoint.pt").exists()
     if resume and noted.exists():
         kept = json.loads(noted.read_text())
-        options = {key: value or kept.get(key) for key, value in options.items()}
-        start = kept["from"]
+        options = {key: kept.get(key) if value in (None, []) else value for key, value in options.items()}
+        start = kept["from"] if begun else start or kept["from"]
     card = folder / f"{name}.json"
     if resume and card.exists():
-        steps, planned = (json.loads(card.read_text())[key] for key in ("steps", "planned_steps"))
-        if steps >= planned == (options["steps"] or planned):
-            print(f"{name}: finished after {steps:,} steps, passed over")
+        made = json.loads(card.read_text())
+        asked = {"planned_steps": options["steps"], "seed": options["seed"]}
+        same = all(made[key] == value for key, value in asked.items() if value is not None)
+        if same and made["steps"] >= made["planned_steps"]:
+            print(f"{name}: finished after {made['steps']:,} steps, passed over")
             return
     recipe = RECIPES[name](budget=budget, data=options["data"] or None)
     changes = {key: options[key] for key in ("steps", "seed") if options[key] is not None}
@@ -549,7 +561,7 @@ def _train(
         recipe = _slower(recipe, options["rate"])
     validate = _validator(zoo.MODELS[name]())
     initial = None
-    if not (folder / "checkpoint.pt").exists():
+    if not begun:
         if start is not None:
             torch.manual_seed(recipe.seed)
             model, source = recipe.model(), zoo.load(start)
@@ -558,6 +570,8 @@ def _train(
                     source = merged(source)
                 elif isinstance(source, VDSR) or not source.batch_norm:
                     raise ValueError(f"{start} is without batch normalisation, {name}-{budget} trains with it")
+            elif isinstance(model, VDSR) and isinstance(source, DnCNN):
+                raise ValueError(f"{start} answers with what is too much, {name} with what is missing: another sign")
             fresh = zoo.load_matching(model, source.state_dict(), start)
             initial = model.state_dict()
             if fresh:

@@ -179,17 +179,18 @@ def evaluate(
     sigma = _known_sigma(model, sigma) if task == "sigma" else None
     protocol = _check_protocol(model, task, protocol or default_protocol(model, task))
     border = (scale or 0) if border is None else border
+    how: dict[str, Any] = {"tile": tile, "self_ensemble": self_ensemble}
 
     def restored(truth: Tensor, seed: int) -> Tensor:
         if task == "sigma":
-            return restore.denoise(model, gaussian_noise(truth, sigma, seed), tile=tile)
+            return restore.denoise(model, gaussian_noise(truth, sigma, seed), **how)
         if task == "quality":
-            return restore.deblock(model, jpeg(compared(truth, protocol), quality), tile=tile)
+            return restore.deblock(model, jpeg(compared(truth, protocol), quality), **how)
         low_res = _low_res(truth, scale, protocol)
         if isinstance(model, restore.Bicubic) and protocol.startswith("rgb"):
             # As MATLAB enlarges 8-bit pictures: rounded after each of its two passes.
             return to_float(imresize(to_uint8(low_res), scale))
-        return restore.super_resolve(model, low_res, scale, tile=tile, self_ensemble=self_ensemble)
+        return restore.super_resolve(model, low_res, scale, **how)
 
     rows = []
     pictures = sorted(pictures, key=lambda pair: pair[0])

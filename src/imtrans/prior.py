@@ -165,7 +165,8 @@ class Discrepancy:
     """Stop when the residual is as large as the noise is known to be (Morozov): MSE(f(z), x0) ≤ (σ/255)².
 
     Args:
-        sigma: Noise level of the observation in 8-bit levels.
+        sigma: Noise level of the observation in 8-bit levels; times the root of the share of known pixels where there
+            is a mask, for the loss is a mean over all of them.
     """
 
     sigma: float
@@ -255,7 +256,7 @@ def iterate(
         A `State` an iteration, on the CPU.
 
     Raises:
-        ValueError: If shapes do not go together or the picture is too small for the network.
+        ValueError: If shapes do not go together, a value is not finite, or the picture is too small for the network.
         FloatingPointError: If it collapses again and again.
     """
     _check(observed, mask)
@@ -271,6 +272,8 @@ def iterate(
     noise = torch.Generator(device).manual_seed(seed)
     device = torch.device(device)
     dtype = autocast_dtype(device) if autocast else None
+    if dtype == torch.float16:  # an older GPU: its gradients would vanish without a scaled loss
+        dtype = None
     layout = torch.channels_last if dtype else torch.contiguous_format
     network = network.to(device, memory_format=layout)
     z, observed = z.to(device, memory_format=layout), observed.to(device)
@@ -343,6 +346,8 @@ def _coordinates(height: int, width: int) -> Tensor:
 def _check(observed: Tensor, mask: Tensor | None) -> None:
     if observed.ndim != 4 or observed.shape[0] != 1 or not observed.is_floating_point():
         raise ValueError(f"wanted floats (1, C, H, W), got {observed.dtype} of shape {tuple(observed.shape)}")
+    if not observed.isfinite().all():
+        raise ValueError("the picture has values that are not finite; what is missing is said by a mask")
     if mask is not None and mask.shape != (1, 1, *observed.shape[-2:]):
         wanted = (1, 1, *observed.shape[-2:])
         raise ValueError(f"a mask of shape {tuple(mask.shape)} does not fit the picture, wanted {wanted}")

@@ -10,6 +10,7 @@ file does.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -101,7 +102,14 @@ def super_resolve(
     return ycbcr_to_rgb(torch.cat([network(ycbcr[:, :1]), imresize(ycbcr[:, 1:], scale)], dim=1))
 
 
-def denoise(model: nn.Module, noisy: Tensor, *, tile: int | None = None, overlap: int | None = None) -> Tensor:
+def denoise(
+    model: nn.Module,
+    noisy: Tensor,
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    self_ensemble: bool = False,
+) -> Tensor:
     """Take the noise off pictures.
 
     A network of gray pictures gets each channel of a colour picture on its own. A network of RGB gets a gray
@@ -112,6 +120,7 @@ def denoise(model: nn.Module, noisy: Tensor, *, tile: int | None = None, overlap
         noisy: (N, C, H, W) on the scale of [0, 1], C = 1 or 3; values may leave the range.
         tile: Side of the pieces that a large picture is cut into. None takes it whole.
         overlap: As for `super_resolve`.
+        self_ensemble: As for `super_resolve`.
 
     Returns:
         The shape of ``noisy``, not clipped.
@@ -122,14 +131,22 @@ def denoise(model: nn.Module, noisy: Tensor, *, tile: int | None = None, overlap
     _check(noisy)
     if "sigma" not in tasks(model):
         raise ValueError("this network is for super-resolution, not for denoising")
+    network = partial(_run, model, zoom=1, tile=tile, overlap=overlap, self_ensemble=self_ensemble)
     if model.channels == 3 and noisy.shape[1] == 1:
-        return _gray(_run(model, noisy.expand(-1, 3, -1, -1), 1, tile=tile, overlap=overlap))
+        return _gray(network(noisy.expand(-1, 3, -1, -1)))
     # (N, 3, H, W) -> (3N, 1, H, W) for a network of gray pictures
     x = noisy.reshape(-1, model.channels, *noisy.shape[-2:])
-    return _run(model, x, 1, tile=tile, overlap=overlap).reshape(noisy.shape)
+    return network(x).reshape(noisy.shape)
 
 
-def deblock(model: nn.Module, decoded: Tensor, *, tile: int | None = None, overlap: int | None = None) -> Tensor:
+def deblock(
+    model: nn.Module,
+    decoded: Tensor,
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    self_ensemble: bool = False,
+) -> Tensor:
     """Take the traces of JPEG off pictures: blocks, and ringing at edges.
 
     A network of luma gets Y; Cb and Cr stay as they were decoded (DnCNN-3 knows luma alone).
@@ -140,6 +157,7 @@ def deblock(model: nn.Module, decoded: Tensor, *, tile: int | None = None, overl
             may lie anywhere.
         tile: Side of the pieces that a large picture is cut into. None takes it whole.
         overlap: As for `super_resolve`.
+        self_ensemble: As for `super_resolve`. The grid of blocks may then lie otherwise than in any file.
 
     Returns:
         The shape of ``decoded``, not clipped.
@@ -150,10 +168,11 @@ def deblock(model: nn.Module, decoded: Tensor, *, tile: int | None = None, overl
     _check(decoded)
     if "quality" not in tasks(model):
         raise ValueError("this network does not know JPEG; dncnn-3 does")
+    network = partial(_run, model, zoom=1, tile=tile, overlap=overlap, self_ensemble=self_ensemble)
     if model.channels == decoded.shape[1]:
-        return _run(model, decoded, 1, tile=tile, overlap=overlap)
+        return network(decoded)
     ycbcr = rgb_to_ycbcr(decoded)
-    return ycbcr_to_rgb(torch.cat([_run(model, ycbcr[:, :1], 1, tile=tile, overlap=overlap), ycbcr[:, 1:]], dim=1))
+    return ycbcr_to_rgb(torch.cat([network(ycbcr[:, :1]), ycbcr[:, 1:]], dim=1))
 
 
 def known_scale(model: nn.Module, scale: int | None) -> int:
@@ -199,7 +218,7 @@ def _in_use(model: nn.Module) -> Iterator[None]:
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference_mode: what comes out may be written into
             yield
     finally:
         model.train(was_training)

@@ -1,6 +1,6 @@
 """One training loop for all networks of the course.
 
-    run = fit(recipes.srcnn.srcnn(scale=3, budget="quick"))
+    run = fit(recipes.srcnn(scale=3, budget="quick"))
     run.model  # the trained network, ready to use
 
 It runs as it is on a CPU, on a GPU, and under ``torchrun`` on many of them (Accelerate). A run is exactly reproducible
@@ -80,6 +80,7 @@ class Run:
         step: Steps done; less than ``recipe.steps`` if the time was up.
         seconds: Spent in training, over all resumed parts.
         log: A dict a logged step: step, loss, lr, seconds, and what ``validate`` returned.
+        device: What it was trained on, "cpu" or "cuda".
     """
 
     recipe: Recipe
@@ -87,6 +88,7 @@ class Run:
     step: int
     seconds: float
     log: list[dict[str, float]] = field(default_factory=list)
+    device: str = "cpu"
 
     @property
     def finished(self) -> bool:
@@ -100,12 +102,16 @@ def constant(step: int, steps: int) -> float:
 
 
 def cosine(warmup: int = 0, floor: float = 0.01) -> Callable[[int, int], float]:
-    """A schedule: ``warmup`` steps of linear rise, then half a cosine from 1 down to ``floor``."""
+    """A schedule: ``warmup`` steps of linear rise, then half a cosine from 1 down to ``floor``.
+
+    The rise takes no more than a tenth of the training, however short that is.
+    """
 
     def factor(step: int, steps: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        progress = (step - warmup) / max(1, steps - warmup)
+        rise = min(warmup, steps // 10)
+        if step < rise:
+            return (step + 1) / rise
+        progress = (step - rise) / max(1, steps - rise)
         return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
     return factor
@@ -223,9 +229,12 @@ def fit(
         FloatingPointError: When the loss is no longer finite. The last checkpoint stays.
     """
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
     from torch.utils.data import DataLoader
     from tqdm.auto import tqdm
 
+    if "WORLD_SIZE" not in os.environ:  # else the first training of a process chooses the device of all later ones
+        AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(cpu=device == "cpu")
     main = accelerator.is_main_process
     if recipe.batch % accelerator.num_processes:
@@ -255,7 +264,7 @@ def fit(
         if not resume:
             raise ValueError(f"{folder} holds a training at step {saved['step']}: resume it, or remove the folder")
         if saved["identity"] != identity:
-            raise ValueError(f"{folder} holds another training: {saved['identity']}, not {identity}")
+            raise ValueError(f"{folder} holds another training, move it away: {saved['identity']}, not {identity}")
         model.load_state_dict(saved["model"])
         for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
@@ -358,4 +367,4 @@ def fit(
             break
     bar.close()
     in_use.load_state_dict(weights())
-    return Run(recipe, in_use, step, spent + time.monotonic() - started, log)
+    return Run(recipe, in_use, step, spent + time.monotonic() - started, log, accelerator.device.type)

@@ -64,7 +64,7 @@ def edsr_baseline(scale: int = 2, *, budget: str = "quick", data: Folders = None
         model=partial(started, scale),
         optimizers=partial(muon_and_adam, lr=0.01, adam_lr=5e-4),
         steps=steps,
-        schedule=cosine(warmup=steps // 10 if budget == "quick" else 100),
+        schedule=cosine(warmup=100),
         autocast=budget != "quick",
         validate_every=steps // 5,
         optimizer="Muon 0.01 for the hidden convolutions, Adam 5e-4 for the rest, cosine",

@@ -60,7 +60,7 @@ def vdsr(
         optimizers=partial(muon_and_adam, lr=0.01),
         steps=steps,
         batch=batch,
-        schedule=cosine(warmup=steps // 10 if budget == "quick" else 100),
+        schedule=cosine(warmup=100),
         autocast=budget != "quick",
         validate_every=steps // 5,
         optimizer="Muon 0.01 for the hidden convolutions, Adam 1e-3 for the rest, cosine",

@@ -166,9 +166,9 @@ def load_matching(model: nn.Module, weights: Mapping[str, Tensor], source: str) 
     return [name for name in own if name not in found]
 
 
-def machine() -> str:
-    """The processor or accelerator of this machine in words."""
-    if torch.cuda.is_available():
+def machine(device: str = "cpu") -> str:
+    """The processor of this machine in words; for "cuda" the GPU."""
+    if device == "cuda":
         return torch.cuda.get_device_name()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -203,7 +203,7 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "planned_steps": recipe.steps,
         "batch": recipe.batch,
         "seconds": round(run.seconds),
-        "machine": machine(),
+        "machine": machine(run.device),
         "versions": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
         "seed": recipe.seed,
         "initialised_from": initialised_from,
