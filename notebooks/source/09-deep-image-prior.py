@@ -143,7 +143,7 @@ by_hand = F.pad(signs, (1, 0)) - F.pad(signs, (0, 1))
 print("the subgradient holds:", torch.equal(by_autograd, by_hand))
 
 # %% [markdown]
-# Now minimise (1) with $R=\lambda\,TV$. The unknowns are the pixels
+# Now minimise (1) with $R=\tau\,TV$. The unknowns are the pixels
 # themselves; Adam goes downhill.
 
 
@@ -183,7 +183,7 @@ print("total variation gains over 4 dB:", gained > 4)
 print("the best weight lies inside:", 0.05 < best_weight < 0.4)
 
 # %% [markdown]
-# The best $\lambda$ was looked up with the truth, so this is a generous
+# The best $\tau$ was looked up with the truth, so this is a generous
 # baseline. It takes the noise off, and leaves flat patches: that is what this
 # prior thinks a picture is.
 #
@@ -318,8 +318,9 @@ print(f"z: {z.std():.4f}, expected {0.1 / math.sqrt(12):.4f}")
 print(f"added each time: {added:.4f}")
 
 # %% [markdown]
-# As much as $z$ itself. The network never sees the same input twice, and must
-# make the same picture of all of them. Below we take that noise away and look.
+# A little more than $z$'s own. The network never sees the same input twice, and
+# must make the same picture of all of them. Below we take that noise away and
+# look.
 #
 # ## Three data terms
 #
@@ -573,11 +574,11 @@ figures.strip(
 # %% [markdown]
 # ## When to stop
 #
-# **The mean of outputs.** Each iteration's output carries some noise of its
-# own. The authors keep a running mean beside the last output,
+# **The mean of outputs.** Each iteration's output $x_n$ carries some noise of
+# its own. The authors keep a running mean beside the last output,
 #
 # $$
-# A_n=\beta\,A_{n-1}+(1-\beta)\,f_{\theta_n}(z),\qquad \beta=0.99, \qquad (6)
+# A_n=\beta\,A_{n-1}+(1-\beta)\,x_n,\qquad \beta=0.99, \qquad (6)
 # $$
 #
 # and we return it. (Our short run had $\beta=0.98$.) In their text it is worth
@@ -725,7 +726,7 @@ print("equal seeds, equal pictures:", torch.equal(first, again))
 print("another seed, the same picture:", torch.equal(first, other))
 
 # %% [markdown]
-# ## One network, five tasks
+# ## One method, five tasks
 #
 # Longer runs at the paper's widths on small pictures, stored. The number of
 # iterations was fixed beforehand. *Input* is what came in; for ×4 it is
@@ -761,8 +762,8 @@ def part(name, corner, side=128):
 # deep prior is far ahead of the smoothest surface; with skips the hole is worse
 # than that surface. Between letters, where the next known pixel is near, the
 # surface is hard to beat: the prior comes level with it, and passes it when the
-# known pixels are put back. It takes long: the paper runs 6,000 and 11,000
-# iterations.
+# known pixels are put back. It takes long: the paper runs 6,000 iterations for
+# text, and 11,000 for half of the pixels.
 #
 # **Text.** The slides' first row: original, corrupted, another method, deep
 # prior. There the other method is a trained network; here it is a classical
@@ -947,7 +948,7 @@ print("the mean gains over 1 dB:", averages_2[-1] - outputs_2[-1] > 1)
 # It knows no faces and no letters. What is not in $x_0$ comes from
 # smoothness and repetition: the hole in the cup is filled with more of its
 # surroundings. Fine irregular texture is lost with the noise. Each picture
-# costs hundreds of iterations, where a trained network takes one pass.
+# costs hundreds of iterations and more, where a trained network takes one pass.
 #
 # ## Try your own photograph
 #
@@ -1281,7 +1282,8 @@ check(
 # - The text says 1,800 iterations for denoising, the notebook 3,000.
 # - The authors clip the noisy picture to $[0,1]$; we do not.
 # - Low resolution is made with one Lanczos kernel (three lobes), and undone
-#   with another (two). Ours is bicubic, for VDSR's sake, and so differs too.
+#   with another (two). Our low resolution is bicubic, for VDSR's sake; the data
+#   term is Lanczos-2 as well.
 # - "Sheppard networks" on the slide are Shepard networks.
 #
 # ## References

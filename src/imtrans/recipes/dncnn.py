@@ -23,7 +23,7 @@ def dncnn(sigma: float = 25, *, budget: str = "quick", data: Folders = None) -> 
 
     ``paper``: SGD from 0.1 down to 1e-4 over 50 epochs of 1,600 steps, momentum and weight decay, 128 patches of 40²,
     and the clip of the authors' code, without which 0.1 explodes in three steps.
-    ``full`` is short for levels other than 25: it is meant to go on from dncnn-25.
+    ``full`` is shorter for levels other than 25: it is meant to go on from dncnn-25.
 
     Args:
         sigma: Noise level in 8-bit levels.
@@ -41,7 +41,7 @@ def dncnn(sigma: float = 25, *, budget: str = "quick", data: Folders = None) -> 
         patch=40,
         sets=("Train400",),
         folders=data,
-        full_steps=2_800 if sigma == 25 else 200,
+        full_steps=2_800 if sigma == 25 else 1_500,
         paper_steps=80_000,
     )
 
