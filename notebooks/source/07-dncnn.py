@@ -1402,27 +1402,17 @@ for _ in range(20):
     norm(conv(X[..., :64, :64]))  # so that there are statistics
 conv, norm = conv.eval(), norm.eval()
 factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+mean, beta, b = norm.running_mean, norm.bias, conv.bias
+without_gamma = factor / norm.weight * (b - mean)
 check(
     merged_bias(conv, norm),
     fuse_conv_bn_eval(conv, norm).bias,
     because="the bias goes with the mean, and is scaled with it",
     mistakes=[
-        (
-            norm.bias - factor * norm.running_mean + conv.bias,
-            "b is inside of the normalisation, so the factor scales it",
-        ),
-        (
-            norm.bias - factor * norm.running_mean,
-            "that is equation (9), which has no bias",
-        ),
-        (
-            factor * (conv.bias - norm.running_mean),
-            "β is added at the end",
-        ),
-        (
-            norm.bias + factor / norm.weight * (conv.bias - norm.running_mean),
-            "γ scales the bias too",
-        ),
+        (beta - factor * mean + b, "the factor scales b too"),
+        (beta - factor * mean, "that is equation (9), which has no bias"),
+        (factor * (b - mean), "β is added at the end"),
+        (beta + without_gamma, "γ scales the bias too"),
     ],
     tolerance=1e-4,
 )
