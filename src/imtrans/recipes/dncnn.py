@@ -50,7 +50,7 @@ def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = Non
     """DnCNN-B, and CDnCNN-B for three channels: a noise level between 0 and 55 for each patch (section 3.4).
 
     ``paper``: as for `dncnn`, 50 epochs of 3,000 steps, 128 patches of 50². ``full`` is short: for gray it is meant to
-    go on from dncnn-25 with three layers more; RGB starts at random.
+    go on from dncnn-25 with three layers more, and from itself once again; RGB starts at random.
 
     Args:
         channels: 1 for gray, 3 for RGB.
@@ -72,7 +72,7 @@ def dncnn_blind(channels: int = 1, *, budget: str = "quick", data: Folders = Non
         sets=("Train400",) if channels == 1 else colors,
         folders=data,
         channels=channels,
-        full_steps=1_200 if channels == 1 else 3_400,
+        full_steps=2_400 if channels == 1 else 3_400,
         paper_steps=150_000,
     )
 
