@@ -471,6 +471,8 @@ def test_losses_after_a_collapse():
 def test_again_and_again_is_too_often():
     with pytest.raises(FloatingPointError, match="collapses again and again"):
         fit(cat(1, 9, 12), iterations=70, degrade=spoiled(set(range(60, 1000))))
+    with pytest.raises(FloatingPointError, match="collapses again and again"):
+        fit(cat(1, 9, 12), iterations=70, degrade=lambda x: x * math.nan)
 
 
 # --- what is refused, and what it takes ------------------------------------------------------------------

@@ -139,7 +139,7 @@ def _recipe(
         "loss": half_sum_of_squares,
         "budget": budget,
         "material": found.words,
-        "workers": 2 if budget in ("class", "paper") else 0,  # a GPU would wait: a batch of DnCNN-3 takes 30 ms
+        "workers": 2 if budget in ("class", "paper") else 0,  # else a GPU would wait for samples
     }
     if budget == "paper":
         return Recipe(
