@@ -365,6 +365,22 @@ def data_where(name: Positional[str | None] = None) -> None:
         print(folder)
 
 
+def data_pack(sets: Annotated[Positional[tuple[str, ...]], arg(metavar="SET … OUT")]) -> None:
+    """Write benchmark sets into one zip, to upload to Colab or a rented machine: IMTRANS_DATA=OUT gives them there.
+
+    Args:
+        sets: Names of sets, then the file to write.
+    """
+    from imtrans.data.pack import pack
+
+    if len(sets) < 2:
+        raise ValueError(
+            f"sets and a file are wanted, Set5 sets.zip for instance; there are {', '.join(benchmarks.SETS)}"
+        )
+    target = pack(sets[:-1], sets[-1])
+    print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB, {', '.join(sets[:-1])}")
+
+
 def publish(name: Positional[str], *, budget: str = "full", force: bool = False, note: str | None = None) -> None:
     """Score what a run has made, and take it into the package if it is better than what is there.
 
@@ -627,12 +643,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: In place of those of the process.
     """
     data = tyro.extras.SubcommandApp()
-    for name, command in {"list": data_list, "fetch": data_fetch, "where": data_where}.items():
+    for name, command in {"list": data_list, "fetch": data_fetch, "where": data_where, "pack": data_pack}.items():
         data.command(command, name=name)
     app = tyro.extras.SubcommandApp()
     for command in (super_resolve, denoise, deblock, prior, evaluate, compare, train, models, publish):
         app.command(command)
-    app.command(data, name="data", help="Benchmark sets: list, fetch, where.")
+    app.command(data, name="data", help="Benchmark sets: list, fetch, where, pack.")
     try:
         app.cli(
             prog="imtrans",
