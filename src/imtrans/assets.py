@@ -13,6 +13,7 @@ place                default                             moved by
 
 import hashlib
 import os
+import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,7 +57,10 @@ def _unpacked(archive: Path) -> Path:
         aside = _aside(folder)
         with zipfile.ZipFile(archive) as content:
             content.extractall(aside)
-        aside.rename(folder)
+        try:
+            aside.rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(aside)
     return folder
 
 
