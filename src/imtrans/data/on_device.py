@@ -6,7 +6,7 @@
 A GPU would wait for a loader that cuts patch by patch. Here the samples of a step are a function of (seed, step) and of
 the kind of device; they are other ones than the host makes from the same seed, of the same distribution but for three
 things: clean pictures are rounded to 8 bits; a bicubic kernel that reaches beyond a picture sees its edge repeated
-before it was shrunk, not after; JPEG is computed in floats, at most a level from libjpeg at most pixels.
+before it was shrunk, not after; JPEG is computed in floats, so that some coefficients near a half round to the other side.
 """
 
 from collections.abc import Sequence
@@ -153,7 +153,8 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
     transform[0] /= 2**0.5  # (8, 8), orthonormal: the discrete cosine transform
     levels = F.pad((255 * x).round() - 128, (0, -width % 8, 0, -height % 8), mode="replicate")
     blocks = levels[:, 0].unfold(1, 8, 8).unfold(2, 8, 8)  # (N, rows, columns, 8, 8)
-    coefficients = (transform @ blocks @ transform.T / table).round() * table
+    coefficients = transform @ blocks @ transform.T / table
+    coefficients = coefficients.sign() * (coefficients.abs() + 0.5001).floor() * table  # halves away from 0, as libjpeg
     blocks = transform.T @ coefficients @ transform
     levels = blocks.transpose(2, 3).reshape(len(x), 1, levels.shape[-2], levels.shape[-1])
     return (levels[..., :height, :width] + 128).round().clamp(0, 255) / 255
