@@ -6,7 +6,7 @@
 A GPU would wait for a loader that cuts patch by patch. Here the samples of a step are a function of (seed, step) and of
 the kind of device; they are other ones than the host makes from the same seed, of the same distribution but for three
 things: clean pictures are rounded to 8 bits; a bicubic kernel that reaches beyond a picture sees its edge repeated
-before it was shrunk, not after; JPEG is computed in floats, so that some coefficients near a half round to the other side.
+before it was shrunk, not after; JPEG is computed in floats, so that some coefficients round to the other side.
 """
 
 from collections.abc import Sequence
