@@ -264,7 +264,7 @@ def test_what_a_picture_went_through_in_words():
     ],
 )
 def test_levels_that_networks_are_measured_at(name, scale, sigma, quality):
-    assert evaluation.levels(zoo.MODELS[name]()) == {"scale": scale, "sigma": sigma, "quality": quality}
+    assert evaluation.levels(zoo.ENTRIES[name].build()) == {"scale": scale, "sigma": sigma, "quality": quality}
 
 
 def test_scores_are_computed_in_fp32():

@@ -162,7 +162,7 @@ def test_tasks_are_what_a_network_says_it_does():
     assert restore.tasks(DnCNN(depth=2)) == ("sigma",)
     assert restore.tasks(many_tasks()) == ("scale", "sigma", "quality")
     assert restore.tasks(restore.Untouched()) == ("sigma", "quality")
-    assert restore.tasks(zoo.MODELS["dncnn-3"]()) == ("scale", "sigma", "quality")
+    assert restore.tasks(zoo.ENTRIES["dncnn-3"].build()) == ("scale", "sigma", "quality")
     silent = restore.Bicubic()  # a network that says nothing of scale or noise is a denoiser
     silent.scales = ()
     assert restore.tasks(silent) == ("sigma",)
