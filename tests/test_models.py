@@ -368,11 +368,11 @@ def test_a_dncnn_that_normalises_refuses_a_source_that_does_not(source):
 @pytest.mark.parametrize(
     ("model", "source", "message"),
     [
-        (VDSR, lambda: DnCNN(depth=20, batch_norm=False), "predict the noise, this network the missing detail"),
+        (VDSR, lambda: DnCNN(depth=20, batch_norm=False), "predicts the noise, this network the missing detail"),
         (
             lambda: DnCNN(depth=5, features=8, residual=False),
             lambda: DnCNN(depth=5, features=8),
-            "predict the noise, this network the picture",
+            "predicts the noise, this network the picture",
         ),
     ],
 )

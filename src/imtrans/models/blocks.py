@@ -52,7 +52,7 @@ def load_matching(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     own = model.state_dict()
     fitting = {name: weights[name] for name in own if name in weights and weights[name].shape == own[name].shape}
     if 2 * len(fitting) < len(own):
-        raise ValueError(f"they are those of another network than {type(model).__name__}")
+        raise ValueError(f"its weights are those of another network than {type(model).__name__}")
     model.load_state_dict(own | fitting)
     return [name for name in own if name not in fitting]
 
@@ -77,5 +77,5 @@ def start_from(model: nn.Module, source: nn.Module) -> list[str]:
         source = model.adapt(source)
     ours, theirs = getattr(model, "predicts", None), getattr(source, "predicts", None)
     if ours and theirs and ours != theirs:
-        raise ValueError(f"they predict {theirs}, this network {ours}: their last layers differ in meaning")
+        raise ValueError(f"the source predicts {theirs}, this network {ours}: their last layers differ in meaning")
     return load_matching(model, source.state_dict())

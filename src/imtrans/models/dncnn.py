@@ -88,7 +88,7 @@ class DnCNN(nn.Module):
         if isinstance(source, VDSR):
             source = from_vdsr(source)
         if isinstance(source, DnCNN) and self.batch_norm and not source.batch_norm:
-            raise ValueError("they are without batch normalisation, and this network trains with it")
+            raise ValueError("the source is without batch normalisation, and this network trains with it")
         return fold_batch_norm(source) if isinstance(source, DnCNN) and not self.batch_norm else source
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from imtrans import assets
+from imtrans.hardware import processor_name
 from imtrans.training import Run
 from imtrans.zoo.entries import ENTRIES, Entry
 
@@ -33,7 +34,6 @@ __all__ = [
     "find",
     "load",
     "log",
-    "machine",
     "names",
     "save",
     "suggestion",
@@ -198,7 +198,7 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "planned_steps": recipe.steps,
         "batch": recipe.batch,
         "seconds": round(run.seconds),
-        "machine": machine(run.device),
+        "machine": processor_name(run.device),
         "versions": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
         "seed": recipe.seed,
         "initialised_from": initialised_from,
@@ -209,15 +209,3 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
     path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     path.with_suffix(".jsonl").write_text("".join(json.dumps(line) + "\n" for line in run.log), encoding="utf-8")
     return path
-
-
-def machine(device: str = "cpu") -> str:
-    """The processor of this machine in words; for "cuda" the GPU."""
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        model = platform.processor() or platform.machine()
-    return f"{model}, {os.cpu_count()} cores"
