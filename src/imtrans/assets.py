@@ -13,7 +13,8 @@ place                default                             moved by
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -96,22 +97,19 @@ def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = Non
     path = Path(path)
     if path.is_file() and (sha256 is None or sha256_file(path) == sha256):
         return path
-    aside = _aside(path)
-    # Seconds to wait for a connection, then for the next bytes: who has no network should hear so soon.
+    # Seconds to wait for a connection, then for the next bytes: fail quickly when there is no network.
     download = pooch.HTTPDownloader(progressbar=progress, timeout=(5, 30))
     failures = []
     for url in urls:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            download(url, str(aside), None)
-            if sha256 is not None and (digest := sha256_file(aside)) != sha256:
-                raise ValueError(f"sha256 {digest}, but {sha256} was wanted")
-            os.replace(aside, path)
+            with replacing(path) as temporary:
+                download(url, str(temporary), None)
+                if sha256 is not None and (digest := sha256_file(temporary)) != sha256:
+                    raise ValueError(f"sha256 {digest}, but {sha256} was wanted")
             return path
         except (requests.RequestException, OSError, ValueError) as error:
             failures.append(f"{urlsplit(url).netloc or url}: {_reason(error)}")
-        finally:
-            aside.unlink(missing_ok=True)
     tried = "; ".join(failures) or "no address is known"
     raise FileNotFoundError(f"{path.name} could not be fetched ({tried}): put a copy into the folder {path.parent}")
 
@@ -124,9 +122,31 @@ def _reason(error: Exception) -> str:
     return str(error) if type(error) is ValueError else type(error).__name__
 
 
-def _aside(path: Path) -> Path:
-    """Where a file is written before ``os.replace`` moves it: in the same folder, so the move is one step."""
-    return path.with_name(f".{path.name}.{os.getpid()}")
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Write a file whole or not at all: a name to write to, which takes the place of ``path`` if nothing fails.
+
+    The temporary file lies in the same folder, so that the move is one step; after a failure it is removed and an
+    existing ``path`` is as it was.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file whole or not at all; an existing file is replaced in one step.
+
+    Args:
+        path: File to write; its folder must exist.
+        content: All of its bytes.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> str:
@@ -151,14 +171,9 @@ def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> s
         raise FileNotFoundError(f"no such folder: {path.parent}")
     # A copy of each tensor: safetensors refuses tensors that share memory and layouts such as channels_last.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()}
-    aside = _aside(path)
-    try:
-        aside.write_bytes(save(tensors))  # safetensors' own save_file makes a file that only its owner may read
-        digest = sha256_file(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return digest
+    content = save(tensors)  # safetensors' own save_file makes a file that only its owner may read
+    write_whole(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def load_weights(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Tensor]:

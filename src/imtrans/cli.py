@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
@@ -23,7 +24,7 @@ import tyro
 from torch import Tensor, nn
 from tyro.conf import Positional, UseAppendAction, arg
 
-from imtrans import assets, evaluation, images, restore, zoo
+from imtrans import assets, evaluation, images, metrics, restore, zoo
 from imtrans import prior as dip
 from imtrans.data import benchmarks
 from imtrans.degrade import lanczos_down
@@ -70,7 +71,7 @@ def super_resolve(
     picture, alpha = _read_for(source, target, force)
     scale = restore.known_scale(network, scale)
     large = restore.super_resolve(network, picture, scale, tile=tile, self_ensemble=self_ensemble)
-    _write(target, large, None if alpha is None else imresize(alpha, scale))
+    _write(target, large, None if alpha is None else imresize(alpha, scale), images.profile(source))
 
 
 def denoise(
@@ -102,7 +103,7 @@ def denoise(
     picture, alpha = _read_for(source, target, force)
     network = _network(model or _denoiser(sigma, picture.shape[1]))
     clean = restore.denoise(network, picture, tile=tile)
-    _write(target, clean, alpha)
+    _write(target, clean, alpha, images.profile(source))
 
 
 def deblock(source: In, target: Out, /, *, model: str = "dncnn-3", tile: int = 512, force: bool = False) -> None:
@@ -119,7 +120,7 @@ def deblock(source: In, target: Out, /, *, model: str = "dncnn-3", tile: int = 5
     """
     network = _network(model)
     picture, alpha = _read_for(source, target, force)
-    _write(target, restore.deblock(network, picture, tile=tile), alpha)
+    _write(target, restore.deblock(network, picture, tile=tile), alpha, images.profile(source))
 
 
 def prior(
@@ -187,7 +188,7 @@ def prior(
     _announce(picture, settings, iterations, (height, width), how)
     fitted = dip.restore(picture, settings, iterations=iterations, stop=stop, keep_on_interrupt=True, **how)
     restored = fitted.picture if task != "inpaint" else known * picture + (1 - known) * fitted.picture
-    _write(target, restored, alpha)
+    _write(target, restored, alpha, images.profile(source))
     if len(fitted.losses) < iterations and not (stop and stop.done):
         sys.exit(_stopped(f" after {len(fitted.losses):,} of {iterations:,} iterations; {target} holds what stood"))
 
@@ -257,7 +258,8 @@ def compare(
         border: Pixels left out at each side.
         json: Print JSON.
     """
-    row = evaluation.score(a.name, images.read(a), images.read(b), protocol=protocol, border=border)
+    pair = metrics.match_channels(images.read(a), images.read(b))
+    row = evaluation.score(a.name, *pair, protocol=protocol, border=border)
     if json:
         print(
             _json(
@@ -397,8 +399,8 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False,
     validation = {key: round(value, 3) for key, value in new.items()}
     card = zoo.card(weights) | {"validation": validation, "scores": scores} | ({"note": note} if note else {})
     for suffix in (".jsonl", ".safetensors"):
-        _replace(zoo.FOLDER / (name + suffix), weights.with_suffix(suffix).read_bytes())
-    _replace(zoo.FOLDER / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
+        assets.write_whole(zoo.FOLDER / (name + suffix), weights.with_suffix(suffix).read_bytes())
+    assets.write_whole(zoo.FOLDER / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
     for score in scores:
         print(f"{name}: {score['set']} {score['psnr']:.2f} dB, {score['ssim']:.4f}, {score['protocol']}")
 
@@ -481,8 +483,7 @@ def _announce(
 def _read_for(source: Path, target: Path, force: bool) -> tuple[Tensor, Tensor | None]:
     """The picture and its transparency, after a look at whether the result can be written."""
     picture = images.read(source, alpha=True)
-    if target.suffix.lower() not in images.SUFFIXES:
-        raise ValueError(f"{target}: the suffix must be one of {' '.join(images.SUFFIXES)}")
+    images.check_target(target, picture.shape[1])
     if not target.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {target.parent}")
     if target.is_dir():
@@ -490,12 +491,13 @@ def _read_for(source: Path, target: Path, force: bool) -> tuple[Tensor, Tensor |
     if target.exists() and not force:
         raise ValueError(f"{target} exists: --force overwrites it")
     colors = 1 if picture.shape[1] <= 2 else 3
-    return picture[:, :colors], picture[:, colors:] if picture.shape[1] > colors else None
+    picture, alpha = picture[:, :colors], picture[:, colors:] if picture.shape[1] > colors else None
+    return picture if alpha is None else images.fill_transparent(picture, alpha), alpha
 
 
-def _write(target: Path, picture: Tensor, alpha: Tensor | None) -> None:
+def _write(target: Path, picture: Tensor, alpha: Tensor | None, profile: bytes | None) -> None:
     whole = picture if alpha is None else torch.cat([picture, alpha], dim=1)
-    images.write(target, whole.clamp(0, 1))
+    images.write(target, whole.clamp(0, 1), profile=profile)
     print(f"{target}: {picture.shape[-1]}×{picture.shape[-2]} pixels")
 
 
@@ -515,13 +517,6 @@ def _run_folder(name: str, budget: str) -> Path:
 def _validator(network: nn.Module) -> Callable[[nn.Module], dict[str, float]]:
     at = evaluation.levels(network)
     return evaluation.validator(scales=at["scale"], sigmas=at["sigma"], qualities=at["quality"])
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file aside, then put it in its place at once."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    os.replace(aside, path)
 
 
 def _train(
@@ -579,7 +574,7 @@ def _train(
                 print(f"{name}: {', '.join(layers)} start at random: {start} has no such layers")
         if main_process:
             folder.mkdir(parents=True, exist_ok=True)
-            _replace(noted, json.dumps(options | {"from": start}).encode())
+            assets.write_whole(noted, json.dumps(options | {"from": start}).encode())
     try:
         run = fit(
             recipe,
@@ -614,6 +609,11 @@ def _slower(recipe: Recipe, factor: float) -> Recipe:
     )
 
 
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one line, in place of Python's two with a file and a line of ours."""
+    print(f"imtrans: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
 def _stopped(how: str = "") -> int:
     """Say so; the exit status of a program that Ctrl-C ended."""
     print(f"\nimtrans: stopped{how}", file=sys.stderr)
@@ -633,6 +633,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for command in (super_resolve, denoise, deblock, prior, evaluate, compare, train, models, publish):
         app.command(command)
     app.command(data, name="data", help="Benchmark sets: list, fetch, where.")
+    warnings.showwarning = _warn
     try:
         app.cli(
             prog="imtrans",

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imtrans.color import rgb_to_y
-from imtrans.images import check_picture, shave, to_float, to_uint8
+from imtrans.images import check_picture, is_gray, shave, to_float, to_uint8
 
 
 def _pair(x: Tensor, y: Tensor, border: int) -> tuple[Tensor, Tensor]:
@@ -71,6 +71,28 @@ def ssim(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
         (mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)
     )
     return similarity.mean(dim=(1, 2, 3))
+
+
+def match_channels(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Two pictures in the same number of channels, so that gray stored as colour equals the same gray stored as gray.
+
+    Without this a protocol would take the one as its own luma, 0 to 255, and the other's luma in 16 to 235.
+
+    Args:
+        x: (N, C, H, W) with C = 1 or 3.
+        y: The same, with another C perhaps.
+
+    Returns:
+        Both pictures; of a gray one and one with three equal channels, the latter with one of them.
+
+    Raises:
+        ValueError: If one picture is gray and the other has colours.
+    """
+    if x.shape[1] == y.shape[1]:
+        return x, y
+    if not (is_gray(x) and is_gray(y)):
+        raise ValueError("one picture is gray, the other has colours: their luma has different ranges")
+    return x[:, :1], y[:, :1]
 
 
 def luma(x: Tensor, *, rounded: bool) -> Tensor:
