@@ -1,9 +1,9 @@
-"""Files: where they lie, how they are fetched, how they are verified.
+"""Files: where they are, how they are fetched, verified and written.
 
-This room knows no model and no data set. Three places matter, each moved by an environment variable:
+This module knows no model and no data set. Three places matter, each set by an environment variable:
 
 ===================  ==================================  ==========================================
-place                default                             moved by
+place                default                             set by
 ===================  ==================================  ==========================================
 :func:`cache_dir`    the user's cache, ``imtrans``       ``XDG_CACHE_HOME`` and its like
 :func:`data_root`    none                                ``IMTRANS_DATA``, a folder of picture sets
@@ -23,7 +23,7 @@ from torch import Tensor
 
 
 def cache_dir() -> Path:
-    """The folder in the user's cache where fetched files and runs are kept. It need not exist yet."""
+    """The folder in the user's cache for fetched files and runs. It need not exist yet."""
     import pooch
 
     return Path(pooch.os_cache("imtrans"))
@@ -45,7 +45,7 @@ def data_root() -> Path | None:
 
 
 def runs_dir() -> Path:
-    """The folder where trainings keep their checkpoints and logs. It need not exist yet."""
+    """The folder of the trainings' checkpoints and logs. It need not exist yet."""
     value = os.environ.get("IMTRANS_RUNS", "")
     return Path(value).expanduser().absolute() if value else cache_dir() / "runs"
 
@@ -61,10 +61,10 @@ def sha256_file(path: str | os.PathLike) -> str:
 
 
 def sha256_pixels(levels: np.ndarray) -> str:
-    """The sha256 of a picture's 8-bit levels and its shape, whatever file format they came in.
+    """The sha256 of a picture's 8-bit levels and its shape, whatever file format they were stored in.
 
     Args:
-        levels: ``uint8`` of any shape. The digest covers the text of the shape, such as ``(3, 256, 256)``,
+        levels: Levels, ``uint8`` of any shape. The digest covers the text of the shape, such as ``(3, 256, 256)``,
             and then the levels in row-major order; without the shape a reshaped copy would count as equal.
 
     Raises:
@@ -77,19 +77,19 @@ def sha256_pixels(levels: np.ndarray) -> str:
 
 
 def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = None, *, progress: bool = True) -> Path:
-    """The file at ``path``, downloaded from the first address that answers with the right bytes.
+    """The file at ``path``, downloaded from the first address that gives the right bytes.
 
-    A file that is there already, and has the digest if one is given, is not fetched again. A download is
-    written aside and moved into place when it is complete.
+    A file that exists already, with the digest if one is given, is not fetched again. A download replaces the file
+    when it is complete.
 
     Args:
         urls: Addresses of the same file, tried in turn.
-        path: Where the file is wanted; missing folders are made.
-        sha256: The digest that the file must have.
+        path: File to write; missing folders are made.
+        sha256: Digest that the file must have.
         progress: Show a bar of the download.
 
     Raises:
-        FileNotFoundError: If no address gave the file. The sentence names the folder for a copy made by hand.
+        FileNotFoundError: If no address gave the file; the message names the folder for a copy made by hand.
     """
     import pooch
     import requests
@@ -115,7 +115,7 @@ def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = Non
 
 
 def _reason(error: Exception) -> str:
-    """A few words for a failed download, without the tower of causes that requests prints."""
+    """A few words for a failed download, without the nested causes that requests prints."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return f"HTTP {status}"
@@ -152,11 +152,11 @@ def write_whole(path: str | os.PathLike, content: bytes) -> None:
 def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> str:
     """Write weights as ``.safetensors``; an existing file is replaced at once or not at all.
 
-    Equal weights give equal files, on whatever device and in whatever memory layout they were.
+    Equal weights give equal files, whatever their device and memory layout.
 
     Args:
-        path: The file to write; its folder must exist.
-        state_dict: Names and tensors, as ``module.state_dict()`` gives them.
+        path: File to write; its folder must exist.
+        state_dict: Tensors by name, as ``module.state_dict()`` gives them.
 
     Returns:
         The sha256 of the file.
@@ -180,8 +180,8 @@ def load_weights(path: str | os.PathLike, sha256: str | None = None) -> dict[str
     """The tensors of a ``.safetensors`` file, on the CPU.
 
     Args:
-        path: The file.
-        sha256: The digest that the file must have.
+        path: File to read.
+        sha256: Digest that the file must have.
 
     Raises:
         FileNotFoundError: If there is no such file.
