@@ -223,7 +223,7 @@ def test_a_network_that_was_not_trained_for_jpeg_is_refused(capsys, tmp_path, ca
     assert "JPEG" in fails(capsys, "deblock", cat, tmp_path / "a.png", "--model", "dncnn-25")
 
 
-LEVELS = np.arange(12 * 10 * 4, dtype=np.uint8).reshape(12, 10, 4) // 2
+LEVELS = np.arange(12 * 10 * 4, dtype=np.uint8).reshape(12, 10, 4) // 2 + 1  # no pixel is fully transparent
 ROTATED = Image.Exif()
 ROTATED[0x0112] = 6  # orientation: a quarter turn
 

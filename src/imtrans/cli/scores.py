@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from imtrans import evaluation, images
+from imtrans import evaluation, images, metrics
 from imtrans.cli.files import Folder, open_network
 from imtrans.data import benchmarks
 
@@ -78,7 +78,8 @@ def compare(
         border: Pixels left out at each side.
         as_json: Print JSON.
     """
-    row = evaluation.score(a.name, images.read(a), images.read(b), protocol=protocol, border=border)
+    pair = metrics.match_channels(images.read(a), images.read(b))
+    row = evaluation.score(a.name, *pair, protocol=protocol, border=border)
     if as_json:
         scores = {"psnr": evaluation.finite(row.psnr), "ssim": row.ssim}
         print(_text({**scores, "protocol": protocol, "border": border}))
