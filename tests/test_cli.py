@@ -15,7 +15,7 @@ from PIL import Image
 
 from imtrans import cli, images, prior, restore, zoo
 from imtrans.data import photos
-from imtrans.degrade import lanczos_down, pixel_mask
+from imtrans.degrade import Jpeg, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
@@ -212,7 +212,7 @@ def test_deblock(capsys, tmp_path, cat, monkeypatch):
     runs(capsys, "deblock", source, tmp_path / "tiles.png", "--model", weights, "--tile", 16)
     torch.testing.assert_close(images.read(tmp_path / "tiles.png"), images.read(out), atol=1.01 / 255, rtol=0)
     other = save_network(tmp_path, "dncnn-25", DnCNN())
-    assert "does not know JPEG; dncnn-3 does" in fails(capsys, "deblock", source, tmp_path / "a.png", "--model", other)
+    assert "not for deblocking" in fails(capsys, "deblock", source, tmp_path / "a.png", "--model", other)
     loaded = []
     monkeypatch.setattr(zoo, "load", lambda name: loaded.append(name) or model)
     runs(capsys, "deblock", source, out, "--force")
@@ -323,7 +323,7 @@ def test_evaluate_what_is_left_as_it_is(capsys, tmp_path, cat):
     content = json.loads(runs(capsys, "evaluate", "input", "--data", tmp_path, "--quality", 10, "--json"))
     assert (content["model"], content["protocol"], content["quality"]) == ("input", "y8", 10)
     assert content["scale"] is content["sigma"] is None
-    assert content["psnr"] == pytest.approx(evaluate("input", clean, quality=10).psnr)
+    assert content["psnr"] == pytest.approx(evaluate("input", clean, Jpeg(10)).psnr)
     text = runs(capsys, "evaluate", "input", "--data", tmp_path, "--quality", 40)
     assert text.startswith("input, JPEG 40, protocol y8, border 0\n")
     text = runs(capsys, "evaluate", "input", "--data", tmp_path, "--sigma", 25, "--protocol", "rgb")

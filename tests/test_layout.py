@@ -13,11 +13,12 @@ FLOORS = {
     0: ("images", "color", "resize", "assets"),
     1: ("degrade", "models", "html"),
     2: ("losses", "metrics", "muon", "data"),
-    3: ("training",),
+    3: ("training", "protocols"),
     4: ("recipes", "zoo"),
-    5: ("restore", "prior", "published", "measured"),
-    6: ("evaluation", "figures", "widgets", "exercises"),
-    7: ("cli",),
+    6: ("restore", "prior", "published", "measured"),
+    7: ("evaluation", "figures", "widgets", "exercises"),
+    8: ("suite",),
+    10: ("cli",),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

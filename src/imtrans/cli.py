@@ -23,10 +23,11 @@ import tyro
 from torch import Tensor, nn
 from tyro.conf import Positional, UseAppendAction, arg
 
-from imtrans import assets, evaluation, images, restore, zoo
+from imtrans import assets, evaluation, images, metrics, restore, suite, zoo
 from imtrans import prior as dip
 from imtrans.data import benchmarks
 from imtrans.degrade import lanczos_down
+from imtrans.models.baselines import BASELINES
 from imtrans.models.dncnn import DnCNN, merged
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import RECIPES
@@ -68,7 +69,7 @@ def super_resolve(
     """
     network = _network(model)
     picture, alpha = _read_for(source, target, force)
-    scale = restore.known_scale(network, scale)
+    scale = restore.resolve_scale(network, scale)
     large = restore.super_resolve(network, picture, scale, tile=tile, self_ensemble=self_ensemble)
     _write(target, large, None if alpha is None else imresize(alpha, scale))
 
@@ -223,16 +224,21 @@ def evaluate(
     pictures = benchmarks.load_folder(data)
     if save is not None and save.resolve() == data.resolve():
         raise ValueError(f"{save} holds the clean pictures: keep the restored ones in another folder")
+    name = Path(model).name.removesuffix(".safetensors")
+
+    def keep(row: evaluation.Row, result: Tensor) -> None:
+        if save is not None:
+            save.mkdir(parents=True, exist_ok=True)
+            images.write(save / f"{row.name}_{name}.png", result)
+
     result = evaluation.evaluate(
         network,
         pictures,
-        scale=scale,
-        sigma=sigma,
-        quality=quality,
+        restore.resolve_degradation(network, scale=scale, sigma=sigma, quality=quality),
         protocol=protocol,
-        name=Path(model).name.removesuffix(".safetensors"),
+        name=name,
         self_ensemble=self_ensemble,
-        save=save,
+        on_picture=keep,
         progress=sys.stderr.isatty(),
     )
     print(_json(result.to_dict()) if json else result.table())
@@ -257,20 +263,11 @@ def compare(
         border: Pixels left out at each side.
         json: Print JSON.
     """
-    row = evaluation.score(a.name, images.read(a), images.read(b), protocol=protocol, border=border)
+    row = evaluation.score_picture(a.name, images.read(a), images.read(b), protocol=protocol, border=border)
     if json:
-        print(
-            _json(
-                {
-                    "psnr": evaluation.finite(row.psnr),
-                    "ssim": row.ssim,
-                    "protocol": protocol,
-                    "border": border,
-                }
-            )
-        )
+        print(_json(evaluation.none_if_infinite(row.scores) | {"protocol": protocol, "border": border}))
     else:
-        print(f"PSNR {row.psnr:.2f} dB, SSIM {row.ssim:.4f} (protocol {protocol}, border {border})")
+        print(f"{metrics.in_words(row.scores)} (protocol {protocol}, border {border})")
 
 
 def train(
@@ -326,9 +323,8 @@ def models() -> None:
         if "note" in card:
             print(f"{'':18} {card['note']}")
         for score in card["scores"]:
-            task = evaluation.degradation(score)
-            ruler = f"protocol {score['protocol']}, border {score['border']}"
-            print(f"{'':18} {score['set']:>8} {task:7} {score['psnr']:6.2f} dB  {score['ssim']:.4f}  {ruler}")
+            rules = f"protocol {score['protocol']}, border {score['border']}"
+            print(f"{'':18} {score['set']:>8} {score['degradation']:7} {metrics.in_words(score)}, {rules}")
 
 
 def data_list() -> None:
@@ -393,17 +389,14 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False,
         if gain < ENOUGH and not force:
             print(f"left as it is: {ENOUGH} dB more would be needed, or --force")
             return
-    scores = evaluation.card_scores(network, progress=sys.stderr.isatty())
+    scores = suite.card_scores(network, name, progress=sys.stderr.isatty())
     validation = {key: round(value, 3) for key, value in new.items()}
     card = zoo.card(weights) | {"validation": validation, "scores": scores} | ({"note": note} if note else {})
     for suffix in (".jsonl", ".safetensors"):
         _replace(zoo.FOLDER / (name + suffix), weights.with_suffix(suffix).read_bytes())
     _replace(zoo.FOLDER / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
     for score in scores:
-        print(f"{name}: {score['set']} {score['psnr']:.2f} dB, {score['ssim']:.4f}, {score['protocol']}")
-
-
-BASELINES = {"bicubic": restore.Bicubic, "input": restore.Untouched}
+        print(f"{name}: {score['set']} {score['degradation']}, {metrics.in_words(score)}, {score['protocol']}")
 
 
 def _network(name: str) -> nn.Module:
@@ -513,8 +506,7 @@ def _run_folder(name: str, budget: str) -> Path:
 
 
 def _validator(network: nn.Module) -> Callable[[nn.Module], dict[str, float]]:
-    at = evaluation.levels(network)
-    return evaluation.validator(scales=at["scale"], sigmas=at["sigma"], qualities=at["quality"])
+    return suite.validator(suite.standard_degradations(network))
 
 
 def _replace(path: Path, content: bytes) -> None:

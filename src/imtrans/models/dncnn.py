@@ -64,6 +64,10 @@ class DnCNN(nn.Module):
         """The clean picture x = y − R(y) of an observed one (N, C, H, W), on the scale of [0, 1]."""
         return observed - self.layers(observed) if self.residual else self.layers(observed)
 
+    def for_inference(self) -> "DnCNN":
+        """The same function with less work: a copy with its batch normalisation folded; itself where it has none."""
+        return merged(self) if self.batch_norm else self
+
 
 @torch.no_grad()
 def merged(network: DnCNN | VDSR) -> DnCNN:
