@@ -329,10 +329,10 @@ def test_evaluate_what_is_left_as_it_is(capsys, tmp_path, cat):
     text = runs(capsys, "evaluate", "input", "--data", tmp_path, "--sigma", 25, "--protocol", "rgb")
     assert text.startswith("input, σ = 25, protocol rgb, border 0\n")
     for options, message in [
-        ((), "which task? this network takes one of sigma, quality"),
-        (("--scale", 2), "got scale"),
+        ((), "which task? this network is for denoising, deblocking"),
+        (("--scale", 2), "not for super-resolution"),
         (("--quality", 0), "from 1 to 100"),
-        (("--quality", 10, "--sigma", 25), "got sigma and quality"),
+        (("--quality", 10, "--sigma", 25), "a quality for JPEG: give one"),
         (("--sigma", 25), "protocol gray wants 1"),
     ]:
         assert message in fails(capsys, "evaluate", "input", "--data", tmp_path, *options)
