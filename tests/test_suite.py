@@ -51,7 +51,7 @@ ALL_QUALITIES = (Jpeg(10), Jpeg(20), Jpeg(30), Jpeg(40))
     ],
 )
 def test_what_networks_are_measured_at(name, wanted):
-    assert standard_degradations(zoo.MODELS[name]()) == wanted
+    assert standard_degradations(zoo.ENTRIES[name].build()) == wanted
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_card_has_the_scores_of_its_suite(monkeypatch, name):
     monkeypatch.setattr(benchmarks, "locate", lambda name: name if name in sets else None)
     monkeypatch.setattr(benchmarks, "load", lambda name: pictures((1 if name in ("Set12", "BSD68") else 3, 20, 20)))
     monkeypatch.setattr(suite, "evaluate", only_the_conditions)
-    made = card_scores(zoo.MODELS[name](), name)
+    made = card_scores(zoo.ENTRIES[name].build(), name)
     assert conditions(made) == conditions(card["scores"])
     assert [list(score) for score in made] == [list(score) for score in card["scores"]]
 
