@@ -15,7 +15,7 @@ from PIL import Image
 
 from imtrans import cli, hardware, images, metrics, prior, restore, runs, zoo
 from imtrans.data import photos
-from imtrans.degrade import gaussian_noise, lanczos_down, pixel_mask
+from imtrans.degrade import Jpeg, gaussian_noise, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
@@ -220,7 +220,7 @@ def test_tiles_do_not_show(capsys, tmp_path, cat):
 
 
 def test_a_network_that_was_not_trained_for_jpeg_is_refused(capsys, tmp_path, cat):
-    assert "JPEG" in fails(capsys, "deblock", cat, tmp_path / "a.png", "--model", "dncnn-25")
+    assert "not for deblocking" in fails(capsys, "deblock", cat, tmp_path / "a.png", "--model", "dncnn-25")
 
 
 LEVELS = np.arange(12 * 10 * 4, dtype=np.uint8).reshape(12, 10, 4) // 2 + 1  # no pixel is fully transparent
@@ -329,20 +329,20 @@ def test_evaluate_what_is_left_as_it_is(capsys, tmp_path, cat):
     content = json.loads(succeeds(capsys, "evaluate", "input", "--data", tmp_path, "--quality", 10, "--json"))
     assert (content["model"], content["protocol"], content["quality"]) == ("input", "y8", 10)
     assert content["scale"] is content["sigma"] is None
-    assert content["psnr"] == pytest.approx(evaluate("input", clean, quality=10).psnr)
+    assert content["psnr"] == pytest.approx(evaluate("input", clean, Jpeg(10)).psnr)
     text = succeeds(capsys, "evaluate", "input", "--data", tmp_path, "--quality", 40)
     assert text.startswith("input, JPEG 40, protocol y8, border 0\n")
     text = succeeds(capsys, "evaluate", "input", "--data", tmp_path, "--sigma", 25, "--protocol", "rgb")
     assert text.startswith("input, σ = 25, protocol rgb, border 0\n")
     for options, message in [
-        ((), "which task? this network takes one of sigma, quality"),
-        (("--scale", 2), "got scale"),
+        ((), "which task? this network is for denoising, deblocking"),
+        (("--scale", 2), "not for super-resolution"),
         (("--quality", 0), "from 1 to 100"),
-        (("--quality", 10, "--sigma", 25), "got sigma and quality"),
+        (("--quality", 10, "--sigma", 25), "a quality for JPEG: give one"),
         (("--sigma", 25), "protocol gray wants 1"),
     ]:
         assert message in fails(capsys, "evaluate", "input", "--data", tmp_path, *options)
-    assert "this network takes a scale" in fails(capsys, "evaluate", "bicubic", "--data", tmp_path, "--quality", 10)
+    assert "not for deblocking" in fails(capsys, "evaluate", "bicubic", "--data", tmp_path, "--quality", 10)
 
 
 def images_cropped(path, folder):
@@ -508,10 +508,10 @@ def test_a_damaged_training_is_named_in_one_line(capsys, runs_dir):
 
 
 def test_publish_prints_gain_and_scores(capsys, monkeypatch):
-    scores = ({"set": "Set5", "psnr": 32.5, "ssim": 0.9, "protocol": "y8"},)
+    scores = ({"set": "Set5", "degradation": "×3", "psnr": 32.5, "ssim": 0.9, "protocol": "y8"},)
     monkeypatch.setattr(runs, "publish", lambda *_, **__: runs.Published(True, "psnr", 28.2, 0.06, scores))
     out = succeeds(capsys, "publish", "srcnn-x3")
-    assert out == "srcnn-x3: validation 28.20 dB, a gain of +0.06\nsrcnn-x3: Set5 32.50 dB, 0.9000, y8\n"
+    assert out == "srcnn-x3: validation 28.20 dB, a gain of +0.06\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
 
 
 def test_publish_says_what_was_missing(capsys, monkeypatch):

@@ -8,6 +8,7 @@ import torch
 
 from imtrans import zoo
 from imtrans.data import photos
+from imtrans.data.pairs import NoisePairs
 from imtrans.degrade import bicubic_down_up
 from imtrans.images import modcrop, to_float, to_uint8, write
 from imtrans.metrics import luma, psnr
@@ -84,8 +85,8 @@ def test_denoisers_are_trained_for_what_they_say(budget, folder):
     """Noise of the levels, low resolution of the scales and JPEG of the qualities that the zoo's networks have."""
     for name in (name for name in RECIPES if "dncnn" in name):
         samples, model = RECIPES[name](budget=budget, data=[folder]).data(0), zoo.ENTRIES[name].build()
-        lowest, highest = samples.sigma
-        assert model.sigma == (lowest if lowest == highest else samples.sigma)
+        lowest, highest = levels = samples.levels if isinstance(samples, NoisePairs) else samples.sigma
+        assert model.sigma == (lowest if lowest == highest else levels)
         assert model.scales == getattr(samples, "scales", ())
         assert model.quality == getattr(samples, "quality", None)
         assert samples[0][0].shape[0] == model.channels

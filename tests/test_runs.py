@@ -8,6 +8,7 @@ import torch
 
 from imtrans import images, runs, zoo
 from imtrans.data import photos
+from imtrans.metrics import METRICS
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR

@@ -45,14 +45,14 @@ def test_a_denoiser_named_after_a_noise_level_is_for_that_level(name, folder):
     sigma = int(name[-2:])
     model = zoo.ENTRIES[name].build()
     assert (model.sigma, model.scales, model.quality) == (sigma, (), None)
-    assert samples(name, folder).sigma == (sigma, sigma)
+    assert samples(name, folder).levels == (sigma, sigma)
 
 
 @pytest.mark.parametrize("name", [name for name in zoo.ENTRIES if "blind" in name])
 def test_a_blind_denoiser_is_for_all_levels_to_55(name, folder):
     model = zoo.ENTRIES[name].build()
     assert (model.sigma, model.scales, model.quality) == ((0, 55), (), None)
-    assert samples(name, folder).sigma == (0, 55)
+    assert samples(name, folder).levels == (0, 55)
 
 
 def test_a_network_named_after_no_scale_is_for_several():
@@ -192,7 +192,7 @@ def test_a_card_tells_how_its_weights_were_made(name):
 @pytest.mark.parametrize("name", zoo.names())
 def test_scores_of_a_card_name_set_degradation_and_protocol(name):
     for score in zoo.card(name)["scores"]:
-        assert {"set", "scale", "sigma", "protocol", "psnr", "ssim", "border"} <= score.keys()
+        assert {"set", "degradation", "protocol", "psnr", "ssim", "border"} <= score.keys()
         assert 20 < score["psnr"] < 45
         assert 0.4 < score["ssim"] < 1
 

@@ -9,13 +9,11 @@ from torch import Tensor, nn
 from tyro.conf import arg
 
 from imtrans import hardware, images, zoo
-from imtrans.restore import Bicubic, Untouched
+from imtrans.models.baselines import BASELINES
 
 In = Annotated[Path, arg(metavar="IN")]
 Out = Annotated[Path, arg(metavar="OUT")]
 Folder = Annotated[Path, arg(metavar="DIR")]
-
-BASELINES = {"bicubic": Bicubic, "input": Untouched}
 
 
 def note(sentence: str) -> None:

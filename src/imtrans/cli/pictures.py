@@ -36,7 +36,7 @@ def super_resolve(
     """
     network = open_network(model)
     picture, alpha = read_for(source, target, force)
-    scale = restore.known_scale(network, scale)
+    scale = restore.resolve_scale(network, scale)
     large = restore.super_resolve(network, picture, scale, tile=tile, self_ensemble=self_ensemble)
     write(target, large, None if alpha is None else imresize(alpha, scale), source)
 

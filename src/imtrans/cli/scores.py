@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+from torch import Tensor
 from tyro.conf import arg
 
-from imtrans import evaluation, images, metrics
+from imtrans import evaluation, images, metrics, restore
 from imtrans.cli.files import Folder, open_network
 from imtrans.data import benchmarks
 
@@ -45,16 +46,21 @@ def evaluate(
     pictures = benchmarks.load_folder(data)
     if save is not None and save.resolve() == data.resolve():
         raise ValueError(f"{save} holds the clean pictures: keep the restored ones in another folder")
+    name = Path(model).name.removesuffix(".safetensors")
+
+    def keep(row: evaluation.Row, result: Tensor) -> None:
+        if save is not None:
+            save.mkdir(parents=True, exist_ok=True)
+            images.write(save / f"{row.name}_{name}.png", result)
+
     result = evaluation.evaluate(
         network,
         pictures,
-        scale=scale,
-        sigma=sigma,
-        quality=quality,
+        restore.resolve_degradation(network, scale=scale, sigma=sigma, quality=quality),
         protocol=protocol,
-        name=Path(model).name.removesuffix(".safetensors"),
+        name=name,
         self_ensemble=self_ensemble,
-        save=save,
+        on_picture=keep,
         progress=sys.stderr.isatty(),
     )
     print(_text(result.to_dict()) if as_json else result.table())
@@ -79,12 +85,11 @@ def compare(
         as_json: Print JSON.
     """
     pair = metrics.match_channels(images.read(a), images.read(b))
-    row = evaluation.score(a.name, *pair, protocol=protocol, border=border)
+    row = evaluation.score_picture(a.name, *pair, protocol=protocol, border=border)
     if as_json:
-        scores = {"psnr": evaluation.finite(row.psnr), "ssim": row.ssim}
-        print(_text({**scores, "protocol": protocol, "border": border}))
+        print(_text({**evaluation.none_if_infinite(row.scores), "protocol": protocol, "border": border}))
     else:
-        print(f"PSNR {row.psnr:.2f} dB, SSIM {row.ssim:.4f} (protocol {protocol}, border {border})")
+        print(f"{metrics.in_words(row.scores)} (protocol {protocol}, border {border})")
 
 
 def _text(content: dict[str, Any]) -> str:

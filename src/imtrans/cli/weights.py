@@ -4,7 +4,7 @@ import sys
 
 from tyro.conf import Positional
 
-from imtrans import evaluation, runs, zoo
+from imtrans import metrics, runs, zoo
 
 
 def models() -> None:
@@ -19,9 +19,8 @@ def models() -> None:
         if "note" in card:
             print(f"{'':18} {card['note']}")
         for score in card["scores"]:
-            task = evaluation.degradation(score)
             protocol = f"protocol {score['protocol']}, border {score['border']}"
-            print(f"{'':18} {score['set']:>8} {task:7} {score['psnr']:6.2f} dB  {score['ssim']:.4f}  {protocol}")
+            print(f"{'':18} {score['set']:>8} {score['degradation']:7} {metrics.in_words(score)}, {protocol}")
 
 
 def publish(name: Positional[str], *, budget: str = "full", force: bool = False, note: str | None = None) -> None:
@@ -43,4 +42,4 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False,
     if not published.taken:
         print(f"kept the shipped weights: a gain of {entry.min_gain} dB is required (or --force)")
     for score in published.scores:
-        print(f"{name}: {score['set']} {score['psnr']:.2f} dB, {score['ssim']:.4f}, {score['protocol']}")
+        print(f"{name}: {score['set']} {score['degradation']}, {metrics.in_words(score)}, {score['protocol']}")

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imtrans import assets, evaluation, zoo
+from imtrans import assets, metrics, suite, zoo
 from imtrans.models.blocks import start_from
 from imtrans.training import Recipe, Run, fit
 
@@ -283,12 +283,11 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
 
 
 def _higher_is_better(measure: str) -> bool:
-    return True
+    return metrics.METRICS[measure.partition("_")[0]].higher_is_better  # psnr_x3 is a PSNR
 
 
 def _validator(network: nn.Module) -> Callable[[nn.Module], dict[str, float]]:
-    at = evaluation.levels(network)
-    return evaluation.validator(scales=at["scale"], sigmas=at["sigma"], qualities=at["quality"])
+    return suite.validator(suite.standard_degradations(network))
 
 
 def _scaled(recipe: Recipe, factor: float) -> Recipe:
@@ -303,4 +302,4 @@ def _scaled(recipe: Recipe, factor: float) -> Recipe:
 
 
 def _card_scores(network: nn.Module, name: str, progress: bool) -> list[dict[str, Any]]:
-    return evaluation.card_scores(network, progress=progress)
+    return suite.card_scores(network, name, progress=progress)
