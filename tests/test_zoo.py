@@ -16,7 +16,7 @@ from imtrans import images, published, zoo
 from imtrans.assets import save_weights, sha256_file
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
-from imtrans.training import Recipe, Run, constant
+from imtrans.training import Adam, Recipe, Run, constant
 
 # --- every entry against its name --------------------------------------------------------------------------
 
@@ -231,13 +231,12 @@ def run():
         model=SRCNN,
         data=lambda seed: [],
         loss=nn.functional.mse_loss,
-        optimizers=lambda model: [],
+        optimizer=Adam(),
         steps=7,
         batch=2,
         schedule=constant,
         budget="class",
-        material=("noise: 1 pictures",),
-        optimizer="none",
+        sources=("noise: 1 pictures",),
         seed=5,
     )
     log = [
@@ -270,6 +269,7 @@ def test_a_saved_run_is_loaded(tmp_path, run):
     assert card["validation"] == {"psnr": 30.5}
     assert card["versions"]["torch"] == torch.__version__.split("+")[0]
     assert card["machine"]
+    assert card["optimizer"] == "Adam 1e-3, constant rate"
     assert zoo.log(path) == run.log
 
 

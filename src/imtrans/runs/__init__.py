@@ -11,7 +11,6 @@ and ``log.jsonl`` while it runs, then weights, card and log under its name.
 
 import dataclasses
 import json
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from imtrans import assets, metrics, suite, zoo
 from imtrans.models.blocks import start_from
-from imtrans.training import Recipe, Run, fit
+from imtrans.training import Recipe, Run, fit, scaled
 
 # Options under the names that they have on disk.
 _KEYS = {"steps": "steps", "seed": "seed", "rate_factor": "rate", "data": "data", "start": "from"}
@@ -62,7 +61,9 @@ class Options:
         recipe = replace(recipe, **changes)
         if recipe.steps < 1:
             raise ValueError(f"a training has at least 1 step, got {recipe.steps}")
-        return recipe if self.rate_factor is None else _scaled(recipe, self.rate_factor)
+        if self.rate_factor is None:
+            return recipe
+        return replace(recipe, schedule=scaled(recipe.schedule, self.rate_factor))
 
     def write(self, path: Path) -> None:
         """Write the options as JSON; an existing file is replaced at once."""
@@ -284,14 +285,3 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
 def _validator(entry: zoo.Entry) -> Callable[[nn.Module], dict[str, float]]:
     """What a training of this network is watched by, and what decides when it is published."""
     return suite.validator(suite.standard_degradations(entry.build()), metric=entry.measure)
-
-
-def _scaled(recipe: Recipe, factor: float) -> Recipe:
-    """With all learning rates times ``factor``."""
-    if not 0 < factor < math.inf:
-        raise ValueError(f"a factor on the learning rates is above 0, got {factor:g}")
-    return replace(
-        recipe,
-        schedule=lambda step, steps: factor * recipe.schedule(step, steps),
-        optimizer=f"{recipe.optimizer}; rates × {factor:g}",
-    )
