@@ -56,12 +56,6 @@ def test_any_size_comes_out_enlarged_and_of_the_same_kind(kind, channels, height
     assert torch.isfinite(result).all()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_bicubic_as_a_network_is_imresize(channels):
-    x = torch.rand(1, channels, 13, 9)
-    torch.testing.assert_close(restore.super_resolve(Bicubic(), x, 4), imresize(x, 4), atol=2e-6, rtol=0)
-
-
 def test_a_network_of_luma_gets_y_and_leaves_the_colours_to_bicubic():
     model, x = SRCNN(n1=8, n2=4), torch.rand(1, 3, 12, 10)
     with torch.no_grad():
@@ -237,15 +231,6 @@ def test_deblock_by_a_network_of_rgb():
         torch.testing.assert_close(restore.deblock(model, rgb), model(rgb), atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match=r"wanted floats \(N, 3, H, W\)"):
         restore.deblock(model, rgb[:, :1])
-
-
-def test_what_is_left_untouched():
-    rgb = torch.rand(1, 3, 9, 8)
-    assert torch.equal(restore.denoise(Untouched(), rgb), rgb)
-    assert torch.equal(restore.deblock(Untouched(), rgb[:, :1]), rgb[:, :1])
-    torch.testing.assert_close(restore.deblock(Untouched(), rgb), rgb, atol=1e-6, rtol=0)
-    with pytest.raises(ValueError, match="not for super-resolution"):
-        restore.super_resolve(Untouched(), rgb, 2)
 
 
 def test_a_network_of_many_tasks_does_each():
