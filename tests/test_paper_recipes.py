@@ -196,7 +196,7 @@ def test_a_paper_recipe_has_the_loss_of_its_paper(name, loaded):
     assert recipe.loss(prediction, clean).item() == pytest.approx(wanted[paper.loss])
 
 
-def test_srcnn_starts_from_the_paper_s_gaussian(loaded):
+def test_srcnn_starts_from_the_gaussian_of_the_paper(loaded):
     weights = RECIPES["srcnn-x3"]("paper").model().patch_extraction.weight
     assert weights.std().item() == pytest.approx(0.001, rel=0.05)
 

@@ -60,7 +60,7 @@ def test_every_recipe_builds_for_every_budget(name, budget, folder):
 
 @pytest.mark.parametrize("budget", ["quick", "paper"])
 @pytest.mark.parametrize("name", RECIPES)
-def test_one_step(name, budget, folder):
+def test_every_recipe_trains_for_one_step(name, budget, folder):
     recipe = RECIPES[name](budget=budget, data=[folder])
     recipe = replace(recipe, batch=1 if budget == "paper" else 4, steps=1)
     torch.manual_seed(recipe.seed)
@@ -78,8 +78,8 @@ def test_one_step(name, budget, folder):
 
 
 @pytest.mark.parametrize("name", ["vdsr", "dncnn-25", "dncnn-3"])
-def test_the_high_first_rate_of_a_paper(name, folder):
-    """SGD at 0.1 on a sum of squares: without its clip the loss is no number after three steps."""
+def test_the_first_rate_of_a_paper_needs_its_clip(name, folder):
+    """SGD at 0.1 on a sum of squares: without its clip the loss is not finite after three steps."""
     recipe = replace(RECIPES[name](budget="paper", data=[folder]), batch=2, steps=5, schedule=constant, workers=0)
     assert fit(recipe, progress=False, device="cpu").finished
     with pytest.raises(FloatingPointError):
@@ -124,13 +124,13 @@ def test_srcnn_can_be_made_narrower(folder):
     assert recipe.model().mapping.weight.shape == recipe.deployed().mapping.weight.shape == (4, 8, 1, 1)
 
 
-def test_another_budget_is_refused():
+def test_an_unknown_budget_is_refused():
     for build in RECIPES.values():
         with pytest.raises(ValueError, match="quick, class, full, paper, got 'huge'"):
             build(budget="huge")
 
 
-def test_folders_take_the_place_of_sets(folder, tmp_path):
+def test_folders_replace_the_sets_of_a_recipe(folder, tmp_path):
     namesake = tmp_path / folder.name
     namesake.mkdir()
     write(namesake / "d.png", torch.rand(1, 3, 99, 99))
