@@ -30,10 +30,11 @@ from torch import Tensor, nn
 
 from imtrans import hardware
 from imtrans.data.pairs import NoisePairs
-from imtrans.evaluation import validator
+from imtrans.degrade import GaussianNoise
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.dncnn import DnCNN
 from imtrans.recipes.pictures import training_pictures
+from imtrans.suite import validator
 from imtrans.training import SGD, Adam, Recipe, clip_by_rate, constant, exponential, fit, staircase
 
 DEPTH, FEATURES = 10, 32
@@ -95,7 +96,7 @@ def samples(pictures: list[Tensor], seed: int) -> NoisePairs:
 def main() -> None:
     """Train the eight, write their curves."""
     pictures = training_pictures(("Train400",)).luma().pictures
-    validate = validator(sigmas=(SIGMA,), size=128)
+    validate = validator([GaussianNoise(SIGMA)], size=128)
     path = Path(__file__).parents[1] / "results" / "dncnn-ablation.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

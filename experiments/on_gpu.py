@@ -29,6 +29,7 @@ from imtrans import assets, metrics, suite, zoo
 from imtrans.data import benchmarks
 from imtrans.hardware import best_device, processor_name
 from imtrans.models.blocks import start_from
+from imtrans.runs import validator
 from imtrans.runs.shares import share
 from imtrans.training import Recipe, fit
 
@@ -216,11 +217,11 @@ def train(name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     recipe = gpu_recipe(name)
     measure, better = entry.measure, 1 if metrics.METRICS[entry.measure].higher_is_better else -1
-    validator = suite.validator(suite.standard_degradations(entry.build()), metric=measure)
+    held_out = validator(entry)
     trained = zoo.load(name).to(device) if name in zoo.names() else None
 
     def validate(model: nn.Module) -> float:
-        return validator(model.to(device))[measure]
+        return held_out(model.to(device))[measure]
 
     recipe.data(recipe.seed)
     with (WORK / "device.lock").open("w") as lock:
@@ -270,7 +271,7 @@ def train(name: str) -> None:
     def keep(model: nn.Module) -> dict[str, float]:
         """Validate, and keep what stands in case that all ends before the training does."""
         assets.save_weights(folder / "so-far.safetensors", model.state_dict())
-        scores = validator(model.to(device))
+        scores = held_out(model.to(device))
         say(name, f"{measure} {scores[measure]:.3f}")
         return scores
 

@@ -5,9 +5,12 @@ from typing import NamedTuple
 import pytest
 import torch
 
+from imtrans import zoo
 from imtrans.data import benchmarks
 from imtrans.losses import half_sum_of_squares
-from imtrans.recipes import RECIPES, dncnn
+from imtrans.recipes import dncnn
+
+RECIPES = {name: entry.recipe for name, entry in zoo.ENTRIES.items()}
 
 
 class Solver(NamedTuple):
@@ -193,11 +196,11 @@ def test_a_paper_recipe_has_the_loss_of_its_paper(name, loaded):
     assert recipe.loss(prediction, clean).item() == pytest.approx(wanted[paper.loss])
 
 
-def test_srcnn_starts_from_the_paper_s_gaussian(loaded):
+def test_srcnn_starts_from_the_gaussian_of_the_paper(loaded):
     weights = RECIPES["srcnn-x3"]("paper").model().patch_extraction.weight
     assert weights.std().item() == pytest.approx(0.001, rel=0.05)
 
 
 def test_dncnn_trains_for_the_noise_level_that_it_is_asked_for(loaded):
-    assert dncnn.paper(sigma=37).data(0).sigma == (37, 37)
+    assert dncnn.paper(sigma=37).data(0).levels == (37, 37)
     assert RECIPES["dncnn-25"]("paper").loss is half_sum_of_squares

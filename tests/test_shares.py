@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from imtrans.recipes import RECIPES
-from imtrans.runs import shares
-from imtrans.runs.shares import Pace, in_turn, measure, share
+from imtrans.recipes import srcnn
+from imtrans.runs import Options, Training, shares
+from imtrans.runs.shares import Pace, in_turn, measure, plan, share
 
 
 class Clock:
@@ -107,7 +107,7 @@ def test_a_training_is_measured_by_its_own_steps(monkeypatch):
 
 def test_a_real_training_is_measured():
     seen = []
-    recipe = RECIPES["srcnn-x3"](budget="quick")
+    recipe = srcnn.quick(scale=3)
     pace = measure(lambda: replace(recipe, loss=F.l1_loss), seen.append, seconds=0.3, device="cpu")
     assert 0 < pace.step < 1
     assert pace.start < 60
@@ -115,7 +115,43 @@ def test_a_real_training_is_measured():
 
 
 def test_validations_are_counted_with_the_last_one():
-    recipe = RECIPES["srcnn-x3"](budget="quick")
+    recipe = srcnn.quick(scale=3)
     assert shares.validations(replace(recipe, steps=100, validate_every=20)) == 5
     assert shares.validations(replace(recipe, steps=101, validate_every=20)) == 6
     assert shares.validations(replace(recipe, steps=100, validate_every=0)) == 1
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """A clock on which each training is measured in 8 seconds, to have a slow start and half a second per step."""
+    clock = Clock()
+
+    def measure(build, validate, **_):
+        build()
+        clock.now += 8
+        return Pace(start=20, step=0.5, validation=4)
+
+    monkeypatch.setattr(shares, "measure", measure)
+    return clock
+
+
+def test_a_plan_counts_its_measurement_and_keeps_the_other_options(slow):
+    given = Options(seed=3, rate_factor=0.5)
+    planned, stop = plan(Training("srcnn-x3"), given, 308, clock=slow)
+    times_validated = shares.validations(srcnn.quick(scale=3))
+    assert replace(planned, steps=None) == given
+    assert planned.steps == Pace(20, 0.5, 4).steps_within(300, times_validated)
+    assert stop == 300 - 20
+
+
+def test_planned_trainings_are_validated_as_often_as_their_recipe(slow):
+    planned, _ = plan(Training("srcnn-x3"), Options(), 10_000, clock=slow)
+    recipe = Training("srcnn-x3").recipe(planned)
+    assert recipe.steps == planned.steps > 10_000
+    assert shares.validations(recipe) == pytest.approx(shares.validations(srcnn.quick(scale=3)), abs=1)
+
+
+def test_a_plan_that_has_no_time_stops_after_the_first_step(slow):
+    planned, stop = plan(Training("srcnn-x3"), Options(), 2, clock=slow)
+    assert planned.steps == 1
+    assert stop == 0

@@ -188,7 +188,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     assert not same_weights(fresh.model, whole.model)
 
 
-def test_the_networks_own_random_numbers_go_on(tmp_path):
+def test_a_resumed_training_continues_the_random_numbers_of_the_network(tmp_path):
     whole = train(dropping_recipe())
     parts = [train(dropping_recipe(), folder=tmp_path, resume=True, seconds=0)]
     while not parts[-1].finished:
@@ -295,20 +295,20 @@ def test_on_step_is_called_for_each_step_and_validate_when_due():
     assert not run.model.training
 
 
-def test_a_long_log_is_thinned():
+def test_a_long_training_logs_every_other_step():
     run = train(dropping_recipe(steps=401, batch=1, schedule=halving(100)))
     assert [entry["step"] for entry in run.log][:8] == [1, 2, 3, 4, 5, 6, 8, 10]
     assert [entry["step"] for entry in run.log][-2:] == [400, 401]
     assert {entry["step"]: entry["lr"] for entry in run.log}[102] == pytest.approx(0.5e-2)
 
 
-def test_no_folder_keeps_nothing(tmp_path, monkeypatch):
+def test_a_training_without_a_folder_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train(dropping_recipe())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_validated_is_the_average():
+def test_fit_validates_and_returns_the_running_average():
     """EMA by hand over the weights after each step, begun at the initial ones."""
     weights = []
     recipe = dropping_recipe(ema=0.7, steps=6)

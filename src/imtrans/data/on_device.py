@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imtrans.data.pairs import NoisePairs, RestorationPairs, SuperResolutionPairs
-from imtrans.degrade import bicubic_down, bicubic_down_up
+from imtrans.degrade import Downscale, GaussianNoise, bicubic_down, bicubic_down_up
 from imtrans.images import to_uint8
 
 Batch = tuple[Tensor, Tensor]  # observed and clean, (N, C, H, W)
@@ -225,7 +225,7 @@ class Noise:
         sides = self.pictures.heights[which], self.pictures.widths[which]
         corner = [random.integers(0, side - self.pairs.size + 1) for side in sides]
         clean = symmetry(self.pictures.cut(which, *corner, self.pairs.size), random.integers(0, 8))
-        sigma = random.uniform(*self.pairs.sigma)[:, None, None, None] / 255
+        sigma = random.uniform(*self.pairs.levels)[:, None, None, None] / 255
         return clean + sigma * random.normal_like(clean), clean
 
 
@@ -312,6 +312,7 @@ def on_device(
         ValueError: If no picture has room for a patch.
     """
     kind = KINDS.get(type(samples))
-    if kind is None:
+    usual = {"degradation": Downscale, "noise": GaussianNoise}
+    if kind is None or any(getattr(samples, name, which) is not which for name, which in usual.items()):
         return None
     return DeviceSampler(kind(samples, device), samples.seed, batch, device, process, processes)

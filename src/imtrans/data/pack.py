@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from imtrans import images
+from imtrans import assets, images
 from imtrans.data import benchmarks
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive, whenever it is made
@@ -41,19 +41,14 @@ def pack(names: Sequence[str], target: str | os.PathLike) -> Path:
         raise ValueError(f"{target}: the suffix must be .zip")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {target.parent}")
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(aside, "w") as archive:
-            for name in dict.fromkeys(names):
-                folder = benchmarks.find(name)
-                benchmarks.verify(name, folder)
-                files = {path.stem: path for path in images.list_pictures(folder)}
-                for stem in benchmarks.SETS[name].pictures:
-                    _add(archive, f"{name}/{files[stem].name}", files[stem].read_bytes())
-            _add(archive, "SOURCES.txt", _sources(dict.fromkeys(names)).encode())
-        os.replace(aside, target)
-    finally:
-        aside.unlink(missing_ok=True)
+    with assets.replacing(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name in dict.fromkeys(names):
+            folder = benchmarks.find(name)
+            benchmarks.verify(name, folder)
+            files = {path.stem: path for path in images.list_pictures(folder)}
+            for stem in benchmarks.SETS[name].pictures:
+                _add(archive, f"{name}/{files[stem].name}", files[stem].read_bytes())
+        _add(archive, "SOURCES.txt", _sources(dict.fromkeys(names)).encode())
     return target
 
 

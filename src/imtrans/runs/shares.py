@@ -6,10 +6,12 @@ of the last one alone. At its turn it is measured for a few seconds, and its sch
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
+from imtrans import zoo
+from imtrans.runs import Options, Training, validator
 from imtrans.training import Recipe, fit
 
 SPARE = 0.05  # part of a share that no schedule counts on: a machine is not equally fast at all times
@@ -86,6 +88,44 @@ def measure(
     step = (ends[-1] - ends[half]) / (len(ends) - 1 - half) if len(ends) > 2 else ends[-1] - begun
     start = max(0.0, trained - begun - step * (len(ends) - 1))
     return Pace(start, max(step, 1e-6), validated - trained)
+
+
+def plan(
+    training: Training,
+    options: Options,
+    seconds: float,
+    *,
+    device: str | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Options, float]:
+    """Measure a training, and give its schedule the length that fits.
+
+    Args:
+        training: A training that has not begun.
+        options: What is asked for beyond the recipe; its number of steps is replaced.
+        seconds: Time for all of it, this measurement included.
+        device: "cpu", or None for the best device available.
+        clock: Function that returns the time in seconds.
+
+    Returns:
+        The options with the number of steps, and the time after which the training has to stop in any case, counted
+        from its first step.
+
+    Raises:
+        ValueError: On an unknown name, budget or option.
+        FileNotFoundError: If pictures are missing.
+    """
+    end = clock() + seconds
+    recipes: list[Recipe] = []
+
+    def build() -> Recipe:
+        recipes.append(training.recipe(options))
+        return recipes[-1]
+
+    pace = measure(build, validator(zoo.entry(training.name)), device=device, clock=clock)
+    left = end - clock()
+    steps = pace.steps_within(left, validations(recipes[-1]))
+    return replace(options, steps=steps), max(0.0, left - pace.start)
 
 
 def in_turn(

@@ -1,0 +1,59 @@
+"""Commands on the benchmark sets: list, fetch, where, pack."""
+
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from imtrans.data import benchmarks
+
+
+def list_sets() -> None:
+    """List the benchmark sets with description, licence and place on disk."""
+    for name, benchmark in benchmarks.SETS.items():
+        print(f"{name}: {benchmark.about}")
+        print(f"  {len(benchmark.pictures)} pictures · licence: {benchmark.licence}")
+        print(f"  {_place(name)}")
+
+
+def fetch(name: Positional[str]) -> None:
+    """Find a benchmark set, or fetch it into the user's cache, and verify its pixels.
+
+    Args:
+        name: Name of the set, Set5 for instance.
+    """
+    benchmarks.load(name)
+    print(f"{benchmarks.find(name)} (licence: {benchmarks.SETS[name].licence})")
+
+
+def where(name: Positional[str | None] = None) -> None:
+    """Print the folder of a benchmark set, or of all of them. Nothing is fetched.
+
+    Args:
+        name: Name of the set.
+    """
+    if name is None:
+        for each in benchmarks.SETS:
+            print(f"{each}: {_place(each)}")
+        return
+    folder = benchmarks.locate(name)
+    if folder is None:
+        raise FileNotFoundError(f"{name} is not on this machine: imtrans data fetch {name}")
+    print(folder)
+
+
+def pack(sets: Annotated[Positional[tuple[str, ...]], arg(metavar="SET … OUT")]) -> None:
+    """Write benchmark sets into one zip, for Colab or a rented machine: IMTRANS_DATA=OUT gives them there.
+
+    Args:
+        sets: Names of sets, then the file to write.
+    """
+    from imtrans.data.pack import pack
+
+    if len(sets) < 2:
+        raise ValueError(f"a set and a file are wanted, Set5 sets.zip for instance; sets: {', '.join(benchmarks.SETS)}")
+    target = pack(sets[:-1], sets[-1])
+    print(f"{target}: {', '.join(sets[:-1])}, {target.stat().st_size / 2**20:.1f} MiB")
+
+
+def _place(name: str) -> str:
+    return str(benchmarks.locate(name) or f"not on this machine: imtrans data fetch {name}")
