@@ -316,12 +316,9 @@ def old_scores(name: str) -> list[dict]:
 
 
 def score_rows(name: str, weights: str, measure: str, scores: Iterable[Mapping]) -> list[dict]:
-    keys = ("set", "scale", "sigma", "quality", "protocol", "psnr", "ssim")
-    rows = []
-    for score in scores:
-        rows.append({"network": name, "weights": weights} | {key: score.get(key) for key in keys})
-        rows[-1] |= {"measure": measure, "value": score.get(measure)}
-    return rows
+    keys = ("set", "degradation", "protocol", "psnr", "ssim")
+    about = {"network": name, "weights": weights, "measure": measure}
+    return [about | {"value": score.get(measure)} | {key: score.get(key) for key in keys} for score in scores]
 
 
 # -- a notebook --

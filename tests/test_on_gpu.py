@@ -123,7 +123,7 @@ def test_no_bundle_is_larger_than_a_file_may_be_and_there_are_not_too_many(on_gp
 
 def test_tables_are_written_of_what_there_is(on_gpu):
     on_gpu.write(on_gpu.WORK / "vdsr.ready", {"small": False, "speed": {"network": "vdsr", "steps_per_second": 3.0}})
-    rows = on_gpu.score_rows("vdsr", "new", "psnr", [{"set": "Set5", "scale": 3, "psnr": 33.1}])
+    rows = on_gpu.score_rows("vdsr", "new", "psnr", [{"set": "Set5", "degradation": "×3", "psnr": 33.1}])
     on_gpu.write(on_gpu.WORK / "vdsr.scores", rows)
     on_gpu.collect(["vdsr", "dncnn-3"])
     speed, scores = (
