@@ -233,7 +233,8 @@ def train(name: str) -> None:
     say(
         name,
         f"{speed['steps_per_second']} steps/s, plain fp32 loop {speed['plain_fp32_steps_per_second']}, "
-        f"{speed['share_of_matmul']:.1%} of the matmul rate; {measure} of the package: {before}",
+        f"{speed['share_of_matmul']:.1%} of the matmul rate; in the package: "
+        + ("no weights" if before is None else f"{measure} {before:.3f}"),
     )
     small = sum(p.numel() for p in recipe.model().parameters()) < SMALL
     write(WORK / f"{name}.ready", {"small": small, "speed": speed})
@@ -286,7 +287,7 @@ def train(name: str) -> None:
         checkpoint_seconds=1e9,
     )
     zoo.save(run, folder, initialised_from=origin)
-    for leftover in ("checkpoint.pt", "so-far.safetensors"):
+    for leftover in ("checkpoint.pt", "log.jsonl", "so-far.safetensors"):
         (folder / leftover).unlink(missing_ok=True)
     after = validate(run.model)
     gain = "" if before is None else f", {better * (after - before):+.3f} better"
@@ -295,8 +296,10 @@ def train(name: str) -> None:
     if before is not None:
         rows += score_rows(name, "package", measure, [{"set": "held out", measure: before}])
     write(WORK / f"{name}.scores", rows)
-    for kind, scores in (("new", suite.card_scores(run.model.to(device), name)), ("package", old_scores(name))):
-        rows += score_rows(name, kind, measure, scores)
+    scores = suite.card_scores(run.model.to(device), name)
+    rows += score_rows(name, "new", measure, scores)
+    at_hand = {score["set"] for score in scores}
+    rows += score_rows(name, "package", measure, [score for score in old_scores(name) if score["set"] in at_hand])
     write(WORK / f"{name}.scores", rows)
 
 
