@@ -28,12 +28,13 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from imtrans import hardware
+from imtrans import zoo
 from imtrans.data.pairs import NoisePairs
-from imtrans.evaluation import validator
+from imtrans.degrade import GaussianNoise
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.dncnn import DnCNN
 from imtrans.recipes.pictures import training_pictures
+from imtrans.suite import validator
 from imtrans.training import SGD, Adam, Recipe, clip_by_rate, constant, exponential, fit, staircase
 
 DEPTH, FEATURES = 10, 32
@@ -95,7 +96,7 @@ def samples(pictures: list[Tensor], seed: int) -> NoisePairs:
 def main() -> None:
     """Train the eight, write their curves."""
     pictures = training_pictures(("Train400",)).luma().pictures
-    validate = validator(sigmas=(SIGMA,), size=128)
+    validate = validator([GaussianNoise(SIGMA)], size=128)
     path = Path(__file__).parents[1] / "results" / "dncnn-ablation.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -117,7 +118,7 @@ def main() -> None:
                 rate, points, seconds = curve(recipe, how, validate)
                 for step, psnr in points:
                     row = [optimizer, int(residual), int(batch_norm), rate, step, f"{psnr:.2f}", seconds]
-                    writer.writerow([*row, "gray", hardware.processor_name(), datetime.date.today()])
+                    writer.writerow([*row, "gray", zoo.machine(), datetime.date.today()])
                 file.flush()
     print(path.read_text())
 

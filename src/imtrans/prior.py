@@ -7,11 +7,13 @@ The settings are the paper's, task by task. What the damage was is an argument: 
 ``mask`` (missing pixels).
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, Protocol
 
 import torch
@@ -434,3 +436,23 @@ def holds_a_hole(mask: Tensor, side: int = 33) -> bool:
     if min(mask.shape[-2:]) < side:
         return not mask.any()
     return bool((F.max_pool2d(mask, side, stride=1) == 0).any())
+
+
+def shrink_mask(mask: Tensor, factor: Fraction, size: tuple[int, int]) -> Tensor:
+    """The mask of a smaller copy of a picture: a pixel is known if all pixels under the bicubic kernel are.
+
+    Args:
+        mask: (1, 1, H, W), 1 = known.
+        factor: By which `imresize` shrinks the picture, below 1.
+        size: (h, w) of the smaller copy.
+
+    Returns:
+        (1, 1, h, w), 1 = known.
+    """
+    reach = math.ceil(2 / factor)  # the kernel ends two of the smaller pixels from its middle
+    hidden = 1 - mask
+    for kernel, padding in (((2 * reach + 1, 1), (reach, 0)), ((1, 2 * reach + 1), (0, reach))):
+        hidden = F.max_pool2d(hidden, kernel, stride=1, padding=padding)
+    middles = [((torch.arange(n) + 0.5) / float(factor)).long() for n in size]
+    rows, columns = (at.clamp(max=n - 1) for at, n in zip(middles, mask.shape[-2:], strict=True))
+    return 1 - hidden[..., rows[:, None], columns]

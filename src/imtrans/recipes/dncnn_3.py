@@ -29,7 +29,7 @@ def quick(*, data: Folders = None) -> Recipe:
     return Recipe(
         name="dncnn-3",
         budget="quick",
-        model=DnCNN.three,
+        model=DnCNN.for_three_tasks,
         data=patches(pictures, 50),
         sources=pictures.sources,
         loss=half_sum_of_squares,
@@ -71,7 +71,7 @@ def full(*, data: Folders = None) -> Recipe:
     return Recipe(
         name="dncnn-3",
         budget="full",
-        model=lambda: shrink_last_convolution(DnCNN.three(batch_norm=False)),
+        model=lambda: shrink_last_convolution(DnCNN.for_three_tasks(batch_norm=False)),
         data=patches(pictures, 64),  # 64² in place of 50²: fewer pixels see the zeros beyond a patch's edge
         sources=pictures.sources,
         loss=F.l1_loss,  # a sum of squares is nearly all noise at σ = 50
@@ -94,7 +94,7 @@ def paper(*, data: Folders = None) -> Recipe:
     return Recipe(
         name="dncnn-3",
         budget="paper",
-        model=DnCNN.three,
+        model=DnCNN.for_three_tasks,
         data=patches(pictures, 50),
         sources=pictures.sources,
         loss=half_sum_of_squares,

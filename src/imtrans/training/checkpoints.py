@@ -5,6 +5,7 @@ A kill at any moment leaves the old checkpoint or the new one, never half of one
 
 import json
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,15 @@ def load_checkpoint(folder: Path, recipe: Recipe, *, resume: bool) -> dict[str, 
     """The state of the training in a folder; None if it has no checkpoint.
 
     Raises:
-        ValueError: If there is a checkpoint and ``resume`` is off, or it is one of another recipe.
+        ValueError: If there is a checkpoint and ``resume`` is off, if it is one of another recipe, or damaged.
     """
     path = folder / "checkpoint.pt"
     if not path.exists():
         return None
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, OSError, RuntimeError, pickle.UnpicklingError):
+        raise ValueError(f"{path} is damaged: remove it, and start the training anew") from None
     if not resume:
         raise ValueError(f"{folder} holds a training at step {saved['step']}: resume it, or remove the folder")
     found, wanted = {"version": 1} | saved["identity"], fingerprint(recipe)  # the first checkpoints name no version
