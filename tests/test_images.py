@@ -28,7 +28,17 @@ def same(picture: torch.Tensor, levels: np.ndarray) -> bool:
     return torch.equal(picture, torch.from_numpy(levels.astype(np.float32) / 255).permute(2, 0, 1)[None])
 
 
-def png(levels: np.ndarray, kind: int, bits: int, *chunks: tuple[bytes, bytes], size: tuple | None = None) -> bytes:
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+
+
+def png(
+    levels: np.ndarray,
+    kind: int,
+    bits: int,
+    *chunks: tuple[bytes, bytes],
+    size: tuple[int, int] | None = None,
+    interlaced: bool = False,
+) -> bytes:
     """A PNG file written by hand: Pillow writes neither 16-bit colour nor keys of transparency.
 
     Args:
@@ -37,19 +47,21 @@ def png(levels: np.ndarray, kind: int, bits: int, *chunks: tuple[bytes, bytes], 
         bits: Bits per sample.
         chunks: Kind and data of chunks before the pixels.
         size: Width and height in the header, in place of the true ones.
+        interlaced: Store seven ever finer grids of pixels.
     """
-    rows = levels.reshape(len(levels), -1)
-    if bits == 16:
-        packed = [row.astype(">u2").tobytes() for row in rows]
-    else:  # the samples' bits one after the other, filled up to whole bytes
-        packed = [
-            np.packbits(np.unpackbits(row.astype(np.uint8)[:, None], axis=1)[:, -bits:]).tobytes() for row in rows
-        ]
+    packed = b""
+    for top, left, down, right in ADAM7 if interlaced else [(0, 0, 1, 1)]:
+        grid = levels[top::down, left::right]
+        for row in grid.reshape(len(grid), -1) if grid.size else []:
+            if bits == 16:
+                packed += b"\0" + row.astype(">u2").tobytes()
+            else:  # the samples' bits one after the other, filled up to whole bytes
+                each = np.unpackbits(row.astype(np.uint8)[:, None], axis=1)[:, -bits:]
+                packed += b"\0" + np.packbits(each).tobytes()
     width, height = size or (levels.shape[1], levels.shape[0])
-    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
-    data = zlib.compress(b"".join(b"\0" + row for row in packed))
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, int(interlaced))
     whole = b"\x89PNG\r\n\x1a\n"
-    for name, content in ((b"IHDR", header), *chunks, (b"IDAT", data), (b"IEND", b"")):
+    for name, content in ((b"IHDR", header), *chunks, (b"IDAT", zlib.compress(packed)), (b"IEND", b"")):
         whole += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
     return whole
 
@@ -252,10 +264,11 @@ def test_read_sixteen_bits(tmp_path, suffix):
     assert torch.equal(picture[0, 0], torch.from_numpy(levels.astype(np.float32) / np.float32(65535)))
 
 
+@pytest.mark.parametrize("interlaced", [False, True])
 @pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
-def test_png_is_read_with_sixteen_bits(tmp_path, kind, channels):
+def test_png_is_read_with_sixteen_bits(tmp_path, kind, channels, interlaced):
     levels = deep(6, 9, channels)
-    (tmp_path / "deep.png").write_bytes(png(levels, kind, 16))
+    (tmp_path / "deep.png").write_bytes(png(levels, kind, 16, interlaced=interlaced))
     assert torch.equal(images.read(tmp_path / "deep.png", alpha=True), of_levels(levels, 65535))
     colors = levels[..., : 1 if channels < 3 else 3]
     assert torch.equal(images.read(tmp_path / "deep.png"), of_levels(colors, 65535))
@@ -622,9 +635,7 @@ def whole_file(kind: str, levels: np.ndarray) -> bytes:
 KINDS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM", "GIF", "PNG of 16 bits", "TIFF of 16 bits", "plain PPM")
 
 
-@pytest.mark.filterwarnings(
-    "ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning"
-)  # on frames that damage makes up
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("kind", [*KINDS, "PPM of 16 bits"])
 def test_damaged_files_give_one_clear_error(tmp_path, levels, kind, monkeypatch):
     """Cut short, or a wrong byte in the header: it is a picture still, or a ValueError names the file."""
