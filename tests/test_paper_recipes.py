@@ -10,6 +10,8 @@ from imtrans.data import benchmarks
 from imtrans.losses import half_sum_of_squares
 from imtrans.recipes import dncnn
 
+RECIPES = {name: entry.recipe for name, entry in zoo.ENTRIES.items()}
+
 
 class Solver(NamedTuple):
     """The numbers of one training.
@@ -201,4 +203,4 @@ def test_srcnn_starts_from_the_gaussian_of_the_paper(loaded):
 
 def test_dncnn_trains_for_the_noise_level_that_it_is_asked_for(loaded):
     assert dncnn.paper(sigma=37).data(0).levels == (37, 37)
-    assert zoo.ENTRIES["dncnn-25"].recipe("paper").loss is half_sum_of_squares
+    assert RECIPES["dncnn-25"]("paper").loss is half_sum_of_squares

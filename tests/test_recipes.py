@@ -18,6 +18,8 @@ from imtrans.recipes import BUDGETS, dncnn, srcnn
 from imtrans.recipes.pictures import TrainingSet, training_pictures
 from imtrans.training import constant, fit
 
+RECIPES = {name: entry.recipe for name, entry in zoo.ENTRIES.items()}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -180,7 +182,7 @@ class Enough(Exception):
 def test_the_zoo_is_what_the_recipes_make(data_root, name):
     """The first five losses of the committed log, from the recipe, its seed and the training sets."""
     card = zoo.card(name)
-    recipe = zoo.ENTRIES[name].recipe(card["budget"])
+    recipe = RECIPES[card["name"]](budget=card["budget"])
     assert list(recipe.sources) == card["data"]
     assert recipe.optimization == card["optimizer"]
     recipe = replace(recipe, seed=card["seed"], steps=card["planned_steps"], batch=card["batch"])

@@ -30,20 +30,27 @@ def load_checkpoint(folder: Path, recipe: Recipe, *, resume: bool) -> dict[str, 
     """The state of the training in a folder; None if it has no checkpoint.
 
     Raises:
-        ValueError: If there is a checkpoint and ``resume`` is off, if it is one of another recipe, or damaged.
+        ValueError: If there is a checkpoint and ``resume`` is off, it is damaged, or it is one of another recipe.
     """
     path = folder / "checkpoint.pt"
     if not path.exists():
         return None
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (EOFError, OSError, RuntimeError, pickle.UnpicklingError):
-        raise ValueError(f"{path} is damaged: remove it, and start the training anew") from None
+    saved = _read(path)
     if not resume:
         raise ValueError(f"{folder} holds a training at step {saved['step']}: resume it, or remove the folder")
     found, wanted = {"version": 1} | saved["identity"], fingerprint(recipe)  # the first checkpoints name no version
     if found != wanted:
         raise ValueError(f"{folder} holds another training, move it away: {found}, not {wanted}")
+    return saved
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, OSError, RuntimeError, ValueError, pickle.UnpicklingError):  # empty, cut short, something else
+        saved = None
+    if not isinstance(saved, dict) or not {"identity", "step"} <= saved.keys():
+        raise ValueError(f"{path} is damaged: remove it, and start this training anew")
     return saved
 
 
