@@ -223,7 +223,7 @@ def test_a_network_that_was_not_trained_for_jpeg_is_refused(capsys, tmp_path, ca
     assert "not for deblocking" in fails(capsys, "deblock", cat, tmp_path / "a.png", "--model", "dncnn-25")
 
 
-LEVELS = np.arange(12 * 10 * 4, dtype=np.uint8).reshape(12, 10, 4) // 2
+LEVELS = np.arange(12 * 10 * 4, dtype=np.uint8).reshape(12, 10, 4) // 2 + 1  # no pixel is fully transparent
 ROTATED = Image.Exif()
 ROTATED[0x0112] = 6  # orientation: a quarter turn
 
@@ -273,10 +273,12 @@ def test_bad_input_leaves_nothing_behind(capsys, tmp_path, cat):
         (tmp_path / "dog.png", out, (), "no such file"),
         (tmp_path, out, (), "no such file"),
         (tmp_path / "text.png", out, (), "not a picture"),
-        (cat, tmp_path / "large.xyz", (), "suffix"),
+        (cat, tmp_path / "large.xyz", (), "unknown picture format '.xyz'"),
         (cat, tmp_path / "nowhere" / "large.png", (), "no such folder"),
         (cat, tmp_path / "folder.png", ("--force",), "is a folder"),
-        (tmp_path / "alpha.png", tmp_path / "large.jpg", (), "large.jpg"),
+        (tmp_path / "alpha.png", tmp_path / "large.jpg", (), "large.jpg: .jpg files hold no transparency"),
+        (tmp_path / "alpha.png", tmp_path / "large.bmp", (), "large.bmp: .bmp files hold no transparency"),
+        (tmp_path / "alpha.png", tmp_path / "large.ppm", (), "large.ppm: .ppm files hold no transparency"),
         (cat, out, ("--tile", 0), "tile"),
     ]:
         arguments = ("super-resolve", source, target, "--model", "bicubic", "--scale", 2, *options)
@@ -344,9 +346,30 @@ def test_evaluate_what_is_left_as_it_is(capsys, tmp_path, cat):
 
 
 def images_cropped(path, folder):
-    """The picture as the evaluation cuts it at ×3."""
-    images.write(folder / "cropped.png", images.modcrop(images.read(path), 3))
+    """The luma of the picture as the evaluation cuts it at ×3."""
+    images.write(folder / "cropped.png", metrics.luma(images.modcrop(images.read(path), 3), rounded=True))
     return folder / "cropped.png"
+
+
+def test_two_files_of_one_name_are_kept_apart(capsys, tmp_path, cat):
+    data = tmp_path / "data"
+    data.mkdir()
+    for suffix in (".png", ".bmp"):
+        images.write(data / f"a{suffix}", images.read(cat) * (0.5 if suffix == ".bmp" else 1))
+    succeeds(capsys, "evaluate", "bicubic", "--data", data, "--scale", 2, "--save", tmp_path / "kept")
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_a_second_page_is_mentioned_on_stderr(capsys, tmp_path):
+    pages = [Image.fromarray(LEVELS[..., i]) for i in range(3)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    cli.main(
+        ["super-resolve", str(tmp_path / "pages.tif"), str(tmp_path / "o.png"), "--model", "bicubic", "--scale", "2"]
+    )
+    err = capsys.readouterr().err
+    assert err.startswith("imtrans: warning: ")
+    assert "holds 3 frames or pages: only the first is read" in err
+    assert err.count("\n") == 1
 
 
 def test_evaluate_wrong_questions(capsys, tmp_path, cat):
@@ -488,7 +511,9 @@ def test_publish_prints_gain_and_scores(capsys, monkeypatch):
     scores = ({"set": "Set5", "degradation": "×3", "psnr": 32.5, "ssim": 0.9, "protocol": "y8"},)
     monkeypatch.setattr(runs, "publish", lambda *_, **__: runs.Published(True, "psnr", 28.2, 0.06, scores))
     out = succeeds(capsys, "publish", "srcnn-x3")
-    assert out == "srcnn-x3: validation 28.20 dB, a gain of +0.06\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
+    assert (
+        out == "srcnn-x3: validation PSNR 28.20 dB, a gain of 0.06\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
+    )
 
 
 def test_publish_says_what_was_missing(capsys, monkeypatch):

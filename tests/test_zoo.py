@@ -4,9 +4,11 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from torch import nn
 
@@ -83,10 +85,27 @@ def test_an_entry_names_its_paper_and_its_recipe(name, folder):
     assert name == "cdncnn-blind" or published.rows(entry.paper, model=entry.model_in_paper)
 
 
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("srcnn-x3", "SRCNN"),
+        ("srcnn-955-x3", "SRCNN 9-5-5"),
+        ("dncnn-15", "DnCNN-S"),
+        ("dncnn-blind", "DnCNN-B"),
+        ("cdncnn-blind", "CDnCNN-B"),
+        ("dncnn-3", "DnCNN-3"),
+        ("edsr-baseline-x2", "EDSR baseline"),
+    ],
+)
+def test_a_variant_is_the_one_of_the_paper(name, model):
+    assert zoo.ENTRIES[name].model_in_paper == model
+
+
 def test_the_registry_follows_the_lectures():
-    papers = list(dict.fromkeys(entry.paper for entry in zoo.ENTRIES.values()))
-    order = ["srcnn", "vdsr", "espcn", "dncnn", "edsr", "rdn", "rcan"]
-    assert papers == [paper for paper in order if paper in papers]
+    playlist = yaml.safe_load((Path(__file__).parents[1] / "book" / "playlist.yml").read_text(encoding="utf-8"))
+    order = [lecture["slug"] for lecture in playlist["lectures"]]
+    papers = [entry.paper for entry in zoo.ENTRIES.values()]
+    assert papers == sorted(papers, key=order.index)
 
 
 # --- which network for which noise -------------------------------------------------------------------------

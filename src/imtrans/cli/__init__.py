@@ -43,7 +43,7 @@ codecs.register_error("imtrans", _substitute)
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """Show a warning as one line on stderr, without the place in the code."""
-    print(f"imtrans: {message}", file=sys.stderr)
+    print(f"imtrans: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from imtrans import zoo
+from imtrans import metrics, zoo
 from imtrans.runs import Options, Training
 
 
@@ -59,7 +59,8 @@ def train(
             missing = "; no checkpoint was written yet"
             raise KeyboardInterrupt(kept if training.has_checkpoint else missing) from None
         measure = zoo.entry(name).measure
-        value = next((f", validation {entry[measure]:.2f}" for entry in run.log[::-1] if measure in entry), "")
+        last = next(({measure: entry[measure]} for entry in run.log[::-1] if measure in entry), None)
+        value = f", validation {metrics.in_words(last)}" if last else ""
         print(f"{name}: step {run.step:,} of {run.recipe.steps:,}{value}, weights in {training.weights}")
         if not run.finished:
             print(f"{command} continues")

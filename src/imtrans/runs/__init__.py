@@ -187,7 +187,7 @@ class Training:
             folder=self.folder,
             resume=resume,
             initial=initial,
-            validate=_validator(entry.build()),
+            validate=_validator(entry),
             seconds=seconds,
             device=device,
         )
@@ -260,16 +260,15 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
         command = f"imtrans train {name} --budget {training.budget}"
         raise FileNotFoundError(f"{training.folder} holds no weights: {command} makes them")
     network = zoo.load(weights)
-    validate = _validator(network)
+    validate = _validator(entry)
     validation, gain = validate(network), None
     value = validation[entry.measure]
     if name in zoo.names():
         gain = value - validate(zoo.load(name))[entry.measure]
-        if not _higher_is_better(entry.measure):
-            gain = -gain
+        gain = gain if metrics.METRICS[entry.measure].higher_is_better else -gain
         if gain < entry.min_gain and not force:
             return Published(False, entry.measure, value, gain)
-    scores = _card_scores(network, name, progress)
+    scores = suite.card_scores(network, name, progress=progress)
     card = zoo.card(weights) | {"validation": {key: round(number, 3) for key, number in validation.items()}}
     card |= {"scores": scores} | ({"note": note} if note else {})
     # Runs that began before the registry wrote the name under three keys, and no paper.
@@ -282,12 +281,9 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
     return Published(True, entry.measure, value, gain, tuple(scores))
 
 
-def _higher_is_better(measure: str) -> bool:
-    return metrics.METRICS[measure.partition("_")[0]].higher_is_better  # psnr_x3 is a PSNR
-
-
-def _validator(network: nn.Module) -> Callable[[nn.Module], dict[str, float]]:
-    return suite.validator(suite.standard_degradations(network))
+def _validator(entry: zoo.Entry) -> Callable[[nn.Module], dict[str, float]]:
+    """What a training of this network is watched by, and what decides when it is published."""
+    return suite.validator(suite.standard_degradations(entry.build()), metric=entry.measure)
 
 
 def _scaled(recipe: Recipe, factor: float) -> Recipe:
@@ -299,7 +295,3 @@ def _scaled(recipe: Recipe, factor: float) -> Recipe:
         schedule=lambda step, steps: factor * recipe.schedule(step, steps),
         optimizer=f"{recipe.optimizer}; rates × {factor:g}",
     )
-
-
-def _card_scores(network: nn.Module, name: str, progress: bool) -> list[dict[str, Any]]:
-    return suite.card_scores(network, name, progress=progress)
