@@ -28,13 +28,13 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from imtrans import zoo
+from imtrans import hardware
 from imtrans.data.pairs import NoisePairs
 from imtrans.evaluation import validator
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.dncnn import DnCNN
-from imtrans.recipes.material import material, to_luma
-from imtrans.training import Recipe, clip_by_rate, constant, exponential, fit, staircase
+from imtrans.recipes.pictures import training_pictures
+from imtrans.training import SGD, Adam, Recipe, clip_by_rate, constant, exponential, fit, staircase
 
 DEPTH, FEATURES = 10, 32
 STEPS, EVERY = 400, 40
@@ -57,16 +57,15 @@ def network(residual: bool, batch_norm: bool) -> DnCNN:
 
 def adam(recipe: Recipe) -> tuple[float, Recipe]:
     """The rate, and the recipe with Adam."""
-    optimizers = lambda m: [torch.optim.Adam(m.parameters(), lr=1e-3)]  # noqa: E731
-    return 1e-3, replace(recipe, optimizers=optimizers, schedule=staircase(0.1, 0.6))
+    return 1e-3, replace(recipe, optimizer=Adam(1e-3), schedule=staircase(0.1, at=(0.6,)))
 
 
 def sgd(recipe: Recipe) -> tuple[float, Recipe]:
     """The rate that this network can bear, and the recipe with SGD at that rate."""
 
     def at(rate: float) -> Recipe:
-        optimizers = lambda m: [torch.optim.SGD(m.parameters(), lr=rate, momentum=0.9, weight_decay=1e-4)]  # noqa: E731
-        return replace(recipe, optimizers=optimizers, schedule=exponential(1e-3), clip=clip_by_rate(0.005))
+        optimizer = SGD(rate, momentum=0.9, weight_decay=1e-4)
+        return replace(recipe, optimizer=optimizer, schedule=exponential(1e-3), clip=clip_by_rate(0.005))
 
     def loss_after_a_trial(rate: float) -> float:
         trial = replace(at(rate), steps=TRIAL, schedule=constant)
@@ -95,7 +94,7 @@ def samples(pictures: list[Tensor], seed: int) -> NoisePairs:
 
 def main() -> None:
     """Train the eight, write their curves."""
-    pictures = to_luma(material(("Train400",)).pictures)
+    pictures = training_pictures(("Train400",)).luma().pictures
     validate = validator(sigmas=(SIGMA,), size=128)
     path = Path(__file__).parents[1] / "results" / "dncnn-ablation.csv"
     with path.open("w", newline="") as file:
@@ -109,7 +108,7 @@ def main() -> None:
                     model=partial(network, residual, batch_norm),
                     data=partial(samples, pictures),
                     loss=half_sum_of_squares,
-                    optimizers=list,  # chosen by ``how``
+                    optimizer=Adam(),  # ``how`` chooses it
                     schedule=constant,
                     steps=STEPS,
                     batch=16,
@@ -118,7 +117,7 @@ def main() -> None:
                 rate, points, seconds = curve(recipe, how, validate)
                 for step, psnr in points:
                     row = [optimizer, int(residual), int(batch_norm), rate, step, f"{psnr:.2f}", seconds]
-                    writer.writerow([*row, "gray", zoo.machine(), datetime.date.today()])
+                    writer.writerow([*row, "gray", hardware.processor_name(), datetime.date.today()])
                 file.flush()
     print(path.read_text())
 

@@ -732,7 +732,7 @@ def test_prior_of_a_picture_that_is_too_small(capsys, tmp_path, cat):
 def test_prior_of_a_picture_that_is_too_large(capsys, tmp_path, narrow, monkeypatch):
     images.write(tmp_path / "x.png", torch.rand(1, 3, 60, 80))
     half = prior.needed_bytes(NARROW["denoising"], 60, 80) // 2
-    monkeypatch.setattr(prior, "free_bytes", lambda device: half)
+    monkeypatch.setattr(cli.hardware, "free_bytes", lambda device: half)
     arguments = ("prior", tmp_path / "x.png", tmp_path / "clean.png", "--task", "denoise", "--iterations", 2)
     failed = fails(capsys, *arguments)
     assert "80×60 pixels take about 0.0 GB, 0.0 GB are free: --max-side 50 would fit" in failed

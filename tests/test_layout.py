@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "imtrans"
 
 FLOORS = {
-    0: ("images", "color", "resize", "assets"),
+    0: ("images", "color", "resize", "assets", "hardware"),
     1: ("degrade", "models", "html"),
     2: ("losses", "metrics", "muon", "data"),
     3: ("training",),

@@ -13,7 +13,7 @@ from imtrans.models.deep_image_prior import Hourglass
 from imtrans.models.dncnn import DnCNN, merged
 from imtrans.models.edsr import EDSR, upsampler
 from imtrans.models.espcn import ESPCN
-from imtrans.models.srcnn import SRCNN, paper_init
+from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 
 # Small enough to run, one of each kind: constructor, channels, upsamples, scales.
@@ -186,15 +186,6 @@ def test_srcnn_replicates_at_every_layer():
 def test_srcnn_arguments(options, words):
     with pytest.raises(ValueError, match=words):
         SRCNN(**options)
-
-
-def test_paper_init():
-    model = paper_init(SRCNN())
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            assert (parameter == 0).all()
-        else:
-            assert parameter.std().item() == pytest.approx(0.001, rel=0.12)
 
 
 @pytest.mark.parametrize("build", [lambda: VDSR(depth=4, features=8), lambda: DnCNN(depth=4, features=8)])

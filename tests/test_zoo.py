@@ -14,7 +14,7 @@ from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import RECIPES
-from imtrans.training import Recipe, Run, constant
+from imtrans.training import Adam, Recipe, Run, constant
 
 
 def test_one_network_a_recipe():
@@ -79,13 +79,12 @@ def run():
         model=SRCNN,
         data=lambda seed: [],
         loss=nn.functional.mse_loss,
-        optimizers=lambda model: [],
+        optimizer=Adam(),
         steps=7,
         batch=2,
         schedule=constant,
         budget="class",
-        material=("noise: 1 pictures",),
-        optimizer="none",
+        sources=("noise: 1 pictures",),
         seed=5,
     )
     log = [
@@ -116,6 +115,7 @@ def test_what_is_saved_is_loaded(tmp_path, run):
     assert card["validation"] == {"psnr": 30.5}
     assert card["versions"]["torch"] == torch.__version__.split("+")[0]
     assert card["machine"]
+    assert card["optimizer"] == "Adam 1e-3, constant rate"
     assert zoo.log(path) == run.log
 
 

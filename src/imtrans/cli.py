@@ -23,7 +23,7 @@ import tyro
 from torch import Tensor, nn
 from tyro.conf import Positional, UseAppendAction, arg
 
-from imtrans import assets, evaluation, images, restore, zoo
+from imtrans import assets, evaluation, hardware, images, restore, zoo
 from imtrans import prior as dip
 from imtrans.data import benchmarks
 from imtrans.degrade import lanczos_down
@@ -31,7 +31,7 @@ from imtrans.models.dncnn import DnCNN, merged
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import RECIPES
 from imtrans.resize import imresize
-from imtrans.training import Recipe, fit
+from imtrans.training import fit, scaled
 
 ENOUGH = 0.05  # dB that new weights must gain on the validation pictures before `publish` takes them
 
@@ -153,7 +153,7 @@ def prior(
         seed: Of weights and noise: another seed gives a slightly different picture.
         force: Overwrite an existing file, IN for instance.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = hardware.best_device()
     picture, alpha = _read_for(source, target, force)
     known = _known(mask, invert_mask, picture, task)
     if max_side is not None and max(picture.shape[-2:]) > max_side:
@@ -411,7 +411,7 @@ def _network(name: str) -> nn.Module:
     if not (name in zoo.MODELS or name in BASELINES or name.endswith(".safetensors")):
         raise ValueError(f"no network is called {name!r}: {zoo.near(name, [*zoo.names(), *BASELINES])}")
     network = BASELINES[name]() if name in BASELINES else zoo.load(name)
-    return network.to("cuda" if torch.cuda.is_available() else "cpu")
+    return network.to(hardware.best_device())
 
 
 def _denoiser(sigma: float | str, channels: int) -> str:
@@ -462,7 +462,7 @@ def _announce(
     picture: Tensor, settings: dip.Settings, iterations: int, size: tuple[int, int], how: dict[str, Any]
 ) -> None:
     """Say how long it will take and how much memory, by two iterations; refuse what does not fit."""
-    wanted, free = dip.needed_bytes(settings, *size, picture.shape[1]), dip.free_bytes(how["device"])
+    wanted, free = dip.needed_bytes(settings, *size, picture.shape[1]), hardware.free_bytes(how["device"])
     if wanted > free:
         fits = math.floor(max(picture.shape[-2:]) * math.sqrt(0.8 * free / wanted))
         raise ValueError(
@@ -558,7 +558,7 @@ def _train(
     if recipe.steps < 1:
         raise ValueError(f"a training has at least 1 step, got {recipe.steps}")
     if options["rate"] is not None:
-        recipe = _slower(recipe, options["rate"])
+        recipe = dataclasses.replace(recipe, schedule=scaled(recipe.schedule, options["rate"]))
     validate = _validator(zoo.MODELS[name]())
     initial = None
     if not begun:
@@ -601,17 +601,6 @@ def _train(
         print(f"{name}: step {run.step:,} of {recipe.steps:,}{psnr}, weights in {weights}")
         if not run.finished:
             print(f"{go_on} goes on")
-
-
-def _slower(recipe: Recipe, factor: float) -> Recipe:
-    """With all learning rates times ``factor``."""
-    if not 0 < factor < math.inf:
-        raise ValueError(f"a factor on the learning rates is above 0, got {factor:g}")
-    return dataclasses.replace(
-        recipe,
-        schedule=lambda step, steps: factor * recipe.schedule(step, steps),
-        optimizer=f"{recipe.optimizer}; rates × {factor:g}",
-    )
 
 
 def _stopped(how: str = "") -> int:

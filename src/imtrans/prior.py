@@ -12,15 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imtrans import hardware
 from imtrans.models.deep_image_prior import Hourglass
-from imtrans.training import autocast_dtype
 
 
 @dataclass(frozen=True)
@@ -271,7 +270,7 @@ def iterate(
             z = _coordinates(height, width) if settings.meshgrid else 0.1 * torch.rand(shape)
     noise = torch.Generator(device).manual_seed(seed)
     device = torch.device(device)
-    dtype = autocast_dtype(device) if autocast else None
+    dtype = hardware.autocast_dtype(device) if autocast else None
     if dtype == torch.float16:  # an older GPU: its gradients would vanish without a scaled loss
         dtype = None
     layout = torch.channels_last if dtype else torch.contiguous_format
@@ -428,17 +427,6 @@ def needed_bytes(settings: Settings, height: int, width: int, channels: int = 3)
                 module.register_forward_hook(count)
         network(torch.empty(1, 2 if settings.meshgrid else settings.depth, height, width))
     return 2 * total
-
-
-def free_bytes(device: str | torch.device = "cpu") -> float:
-    """The memory that is free on a device; infinite where the system does not say."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return float("inf")
 
 
 def holds_a_hole(mask: Tensor, side: int = 33) -> bool:

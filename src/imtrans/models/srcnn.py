@@ -67,11 +67,3 @@ class SRCNN(nn.Module):
         features = torch.relu(self._layer(self.patch_extraction, interpolated))  # (N, n1, H, W), F1
         features = torch.relu(self._layer(self.mapping, features))  # (N, n2, H, W), F2
         return self._layer(self.reconstruction, features)  # (N, c, H, W), F3: no ReLU
-
-
-def paper_init(model: SRCNN) -> SRCNN:
-    """The paper's start: weights N(0, 0.001²), biases 0. In a short training PyTorch's default start gets further."""
-    for layer in (model.patch_extraction, model.mapping, model.reconstruction):
-        nn.init.normal_(layer.weight, std=0.001)
-        nn.init.zeros_(layer.bias)
-    return model

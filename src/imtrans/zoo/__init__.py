@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imtrans import assets
+from imtrans import assets, hardware
 from imtrans.models.dncnn import DnCNN, merged
 from imtrans.models.edsr import EDSR
 from imtrans.models.espcn import ESPCN
@@ -166,18 +166,6 @@ def load_matching(model: nn.Module, weights: Mapping[str, Tensor], source: str) 
     return [name for name in own if name not in found]
 
 
-def machine(device: str = "cpu") -> str:
-    """The processor of this machine in words; for "cuda" the GPU."""
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        model = platform.processor() or platform.machine()
-    return f"{model}, {os.cpu_count()} cores"
-
-
 def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = None) -> Path:
     """Write the weights of a run, its card and its log into ``folder``, under the name of its recipe.
 
@@ -197,13 +185,13 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "recipe": recipe.name,
         "budget": recipe.budget,
         "parameters": sum(p.numel() for p in run.model.parameters()),
-        "data": list(recipe.material),
-        "optimizer": recipe.optimizer,
+        "data": list(recipe.sources),
+        "optimizer": recipe.optimization,
         "steps": run.step,
         "planned_steps": recipe.steps,
         "batch": recipe.batch,
         "seconds": round(run.seconds),
-        "machine": machine(run.device),
+        "machine": hardware.processor_name(run.device),
         "versions": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
         "seed": recipe.seed,
         "initialised_from": initialised_from,
