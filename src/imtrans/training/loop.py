@@ -132,7 +132,7 @@ def fit(
         clean = clean.to(device, non_blocking=True)
         with torch.autocast(device.type, dtype) if dtype else nullcontext():
             prediction = network(observed)
-        loss = recipe.loss(prediction.float(), clean)
+        loss = recipe.loss(_in_single_precision(prediction), clean)
         scaler.scale(loss).backward()
 
         # --- Clip the gradients, update the weights and their average ---
@@ -253,6 +253,13 @@ def _precision(
         file=sys.stderr,
     )
     return native, chosen
+
+
+def _in_single_precision(prediction: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
+    """What a network returns, in fp32: a tensor, or several by name."""
+    if isinstance(prediction, dict):
+        return {name: value.float() for name, value in prediction.items()}
+    return prediction.float()
 
 
 def _update_average(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:

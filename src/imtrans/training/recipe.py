@@ -23,7 +23,7 @@ class Recipe:
         name: Name of the weights that it produces.
         model: Function that builds the network to train, freshly initialised.
         data: Function of the seed that returns the samples.
-        loss: Function of (prediction, clean) that returns a scalar.
+        loss: Function of (prediction, clean) that returns a scalar; the prediction of a feature network is a dict.
         optimizer: Optimiser: `SGD`, `Adam` or `MuonAndAdam`; all its learning rates follow one schedule.
         steps: Number of updates; the schedule runs to its end.
         batch: Samples per step, over all processes.
