@@ -3,8 +3,10 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from imtrans.evaluation import evaluate
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
 from imtrans.resize import imresize
+from imtrans.runs.shares import Pace
 
 
 def fails(capsys, *arguments):
@@ -391,6 +394,15 @@ def test_data_where(capsys, data_root):
     assert str(data_root / "Set5") in succeeds(capsys, "data", "fetch", "Set5")
 
 
+def test_data_pack(capsys, tmp_path, data_root):
+    assert "Set5, 0.8 MiB" in succeeds(capsys, "data", "pack", "Set5", tmp_path / "sets.zip")
+    assert "Set5/baby.png" in zipfile.ZipFile(tmp_path / "sets.zip").namelist()
+
+
+def test_data_pack_wants_sets_and_a_file(capsys, tmp_path):
+    assert "a set and a file are wanted" in fails(capsys, "data", "pack", tmp_path / "sets.zip")
+
+
 # --- training ----------------------------------------------------------------------------------------------
 
 
@@ -401,6 +413,12 @@ def test_data_where(capsys, data_root):
         (("srcnn-x33",), "did you mean srcnn-x3"),
         (("srcnn-x3", "--budget", "large"), "quick, class, full, paper"),
         (("srcnn-x3", "--steps", "0"), "at least 1 step"),
+        (("srcnn-x3", "--minutes", "0"), "--minutes is above 0"),
+        (("srcnn-x3", "--minutes", "1", "--steps", "5"), "leave --seconds and --steps out"),
+        (("srcnn-x3", "--shares", "2"), "parts of --minutes"),
+        (("srcnn-x3", "espcn-x3", "--minutes", "1", "--shares", "3:2:1"), "2 numbers above 0"),
+        (("srcnn-x3", "espcn-x3", "--minutes", "1", "--shares", "3:0"), "2 numbers above 0"),
+        (("srcnn-x3", "--minutes", "1", "--shares", "all"), "numbers such as 3:2:1"),
         (("srcnn-x3", "--data", "nowhere"), "no such folder"),
         (("srcnn-x3", "--from", "nowhere.safetensors"), "no such file"),
         (("vdsr", "--from", "dncnn-3"), "vdsr cannot start from dncnn-3: the source predicts the noise"),
@@ -425,6 +443,25 @@ def test_train_says_how_to_continue(capsys, runs_dir, photographs):
     assert out.count("step 1 of 3") == 2
     assert "imtrans train srcnn-x3 --budget quick --resume continues" in out
     assert "step 3 of 3, validation" in succeeds(capsys, "train", "srcnn-x3", "--resume", "--device", "cpu")
+
+
+def test_train_shares_minutes_and_continues_what_was_cut_off(capsys, runs_dir, photographs, monkeypatch):
+    pace = Pace(start=0.0, step=1.0)
+    monkeypatch.setattr("imtrans.runs.shares.measure", lambda build, *_, **__: build() and pace)
+    data = ("--data", photographs, "--device", "cpu")
+    out = succeeds(capsys, "train", "srcnn-x3", "srcnn-x2", "--minutes", 0.1, "--shares", "2:1", *data)
+    planned = [int(steps) for steps in re.findall(r": (\d+) steps in 0\.\d minutes", out)]
+    assert 1 <= planned[0] <= 4  # two thirds of six seconds, a second per step
+    assert 1 <= planned[1] <= 6
+    assert f"srcnn-x3: step {planned[0]} of {planned[0]}" in out
+    again = succeeds(capsys, "train", "srcnn-x3", "srcnn-x2", "--minutes", 0.1, "--resume", *data)
+    assert again.count("passed over") == 2
+
+
+def test_a_training_that_has_begun_keeps_its_schedule(capsys, runs_dir, photographs):
+    first = ("train", "srcnn-x3", "--steps", 3, "--data", photographs, "--device", "cpu", "--seconds", 0)
+    succeeds(capsys, *first)
+    assert "step 3 of 3" in succeeds(capsys, "train", "srcnn-x3", "--minutes", 1, "--resume", "--device", "cpu")
 
 
 def test_train_passes_over_a_finished_training(capsys, runs_dir, photographs):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from imtrans import muon
 from imtrans.muon import Muon, orthogonalize
 
 
@@ -98,3 +99,26 @@ def test_a_weight_without_gradient_is_not_updated():
     weight = nn.Parameter(torch.ones(3, 3))
     Muon([weight]).step()
     assert torch.equal(weight, torch.ones(3, 3))
+
+
+@pytest.mark.parametrize("shape", [(5, 16, 9), (3, 9, 16)])
+def test_a_batch_of_matrices_is_orthogonalized_one_by_one(shape):
+    x = torch.randn(shape)
+    torch.testing.assert_close(orthogonalize(x), torch.stack([orthogonalize(each) for each in x]))
+
+
+def test_weights_of_one_shape_may_be_updated_together(monkeypatch):
+    """As on a GPU."""
+    start = [torch.randn(shape) for shape in ((8, 4, 3, 3), (8, 4, 3, 3), (6, 5, 1, 1))]
+    alone, together = ([nn.Parameter(value.clone()) for value in start] for _ in range(2))
+    for _ in range(2):
+        gradients = [torch.randn_like(value) for value in start]
+        for weights in (alone, together):
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.grad = gradient.clone()
+    Muon(alone).step()
+    monkeypatch.setattr(muon, "_batches", lambda weights: [weights[:2], weights[2:]])
+    Muon(together).step()
+    for a, b, first in zip(alone, together, start, strict=True):
+        torch.testing.assert_close(a, b)
+        assert not torch.equal(a, first)

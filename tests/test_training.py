@@ -101,6 +101,62 @@ def child(*arguments) -> subprocess.CompletedProcess:
     )
 
 
+# --- as on a GPU: the device makes the samples, and losses are read in groups ---------------------------------
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A CPU that is treated as a GPU."""
+    monkeypatch.setattr("imtrans.training.loop._is_gpu", lambda device: True)
+
+
+def test_a_gpu_makes_its_samples_and_the_run_and_the_log_say_so(gpu):
+    run = train(srcnn_recipe(workers=0))
+    assert run.sampler == "device"
+    assert run.log[0]["sampler"] == "device"
+
+
+def test_a_cpu_takes_the_samples_of_the_host():
+    run = train(srcnn_recipe(workers=0, steps=2))
+    assert run.sampler == "host"
+    assert "sampler" not in run.log[0]
+
+
+def test_kinds_of_samples_that_no_device_makes_come_from_the_host(gpu):
+    pairs = srcnn_recipe().data(0)
+    run = train(srcnn_recipe(workers=0, steps=2, data=lambda seed: [pairs[i] for i in range(8)]))
+    assert run.sampler == "host"
+
+
+def test_on_a_gpu_each_step_is_reported_with_its_own_loss(gpu, monkeypatch):
+    grouped, single = [], []
+    train(srcnn_recipe(steps=27), on_step=lambda step, loss: grouped.append((step, loss)))
+    monkeypatch.setattr("imtrans.training.loop.REPORT_EVERY", 1)
+    train(srcnn_recipe(steps=27), on_step=lambda step, loss: single.append((step, loss)))
+    assert [step for step, _ in grouped] == list(range(1, 28))
+    assert grouped == single
+
+
+def test_on_a_gpu_a_resumed_training_equals_an_uninterrupted_one(gpu, tmp_path):
+    whole = train(srcnn_recipe(steps=40))
+    part = train(srcnn_recipe(steps=40), folder=tmp_path, seconds=0.0)
+    assert 0 < part.step < 40
+    resumed = train(srcnn_recipe(steps=40), folder=tmp_path, resume=True)
+    assert same_weights(whole.model, resumed.model)
+
+
+def test_on_a_gpu_the_step_of_a_loss_that_is_not_finite_is_named(gpu):
+    calls = []
+
+    def loss(prediction, clean):
+        calls.append(None)
+        return half_sum_of_squares(prediction, clean) * (math.nan if len(calls) == 308 else 1)
+
+    # A long training logs every second step alone, so that a loss waits for the next look.
+    with pytest.raises(FloatingPointError, match="at step 308"):
+        train(srcnn_recipe(steps=4000, loss=loss))
+
+
 # --- resume ----------------------------------------------------------------------------------------------
 
 

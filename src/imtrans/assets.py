@@ -6,13 +6,15 @@ This module knows no model and no data set. Three places matter, each set by an 
 place                default                             set by
 ===================  ==================================  ==========================================
 :func:`cache_dir`    the user's cache, ``imtrans``       ``XDG_CACHE_HOME`` and its like
-:func:`data_root`    none                                ``IMTRANS_DATA``, a folder of picture sets
+:func:`data_root`    none                                ``IMTRANS_DATA``, sets in a folder or a zip
 :func:`runs_dir`     ``runs`` in the cache               ``IMTRANS_RUNS``
 ===================  ==================================  ==========================================
 """
 
 import hashlib
 import os
+import shutil
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,16 +34,35 @@ def cache_dir() -> Path:
 def data_root() -> Path | None:
     """The folder of picture sets that ``IMTRANS_DATA`` names, as an absolute path; None where it is unset.
 
+    An archive of `imtrans.data.pack` will do too: it is unpacked into the cache, once.
+
     Raises:
-        ValueError: If the variable is set, but not to a folder.
+        ValueError: If the variable is set, but neither to a folder nor to a zip archive.
     """
     value = os.environ.get("IMTRANS_DATA", "")
     if not value:
         return None
     root = Path(value).expanduser().absolute()
+    if root.is_file() and zipfile.is_zipfile(root):
+        return _unpacked(root)
     if not root.is_dir():
         raise ValueError(f"IMTRANS_DATA is set to {value!r}, but there is no folder {root}")
     return root
+
+
+def _unpacked(archive: Path) -> Path:
+    """The content of a zip archive, in the cache; another archive in its place gets a folder of its own."""
+    state = archive.stat()
+    folder = cache_dir() / "unpacked" / f"{archive.stem}-{state.st_size}-{state.st_mtime_ns}"
+    if not folder.is_dir():
+        aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(aside)
+        try:
+            aside.rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(aside)
+    return folder
 
 
 def runs_dir() -> Path:

@@ -15,17 +15,17 @@ def orthogonalize(update: Tensor, steps: int = 5) -> Tensor:
     The quintic polynomial is the authors': five steps bring each singular value into about [0.7, 1.2].
 
     Args:
-        update: (rows, columns), not all zero.
+        update: (…, rows, columns): one matrix or a batch of them, none of them zero.
         steps: Number of iterations.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = update / (update.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
+    x = update / (update.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -44,11 +44,20 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:
         """Update the weights from their gradients; ``closure`` is not used (every optimiser has this argument)."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
+            weights = [w for w in group["params"] if w.grad is not None]
+            for weight in weights:
                 velocity = self.state[weight].setdefault("momentum_buffer", torch.zeros_like(weight.grad))
                 velocity.lerp_(weight.grad, 1 - group["momentum"])
-                update = weight.grad.lerp(velocity, group["momentum"])
-                matrix = orthogonalize(update.flatten(1))
-                weight.add_(matrix.reshape(weight.shape), alpha=-group["lr"])
+            for alike in _batches(weights):
+                updates = [w.grad.lerp(self.state[w]["momentum_buffer"], group["momentum"]).flatten(1) for w in alike]
+                matrices = orthogonalize(torch.stack(updates)) if len(updates) > 1 else [orthogonalize(updates[0])]
+                for weight, matrix in zip(alike, matrices, strict=True):
+                    weight.add_(matrix.reshape(weight.shape), alpha=-group["lr"])
+
+
+def _batches(weights: list[Tensor]) -> list[list[Tensor]]:
+    """Weights whose matrices are computed together: on a GPU those of one shape, which makes fewer, larger kernels."""
+    batches: dict[object, list[Tensor]] = {}
+    for weight in weights:
+        batches.setdefault(weight.shape if weight.is_cuda else id(weight), []).append(weight)
+    return list(batches.values())

@@ -52,15 +52,18 @@ class Options:
         return Options(**{key: getattr(earlier, key) if value in (None, ()) else value for key, value in own.items()})
 
     def applied_to(self, recipe: Recipe) -> Recipe:
-        """The recipe with another length, seed and rate, as far as they are set.
+        """The recipe with another length, seed and rate, as far as they are set; it is validated as often as before.
 
         Raises:
             ValueError: On a length below one step, or a factor that is not above 0.
         """
-        changes = {key: getattr(self, key) for key in ("steps", "seed") if getattr(self, key) is not None}
-        recipe = replace(recipe, **changes)
-        if recipe.steps < 1:
-            raise ValueError(f"a training has at least 1 step, got {recipe.steps}")
+        if self.seed is not None:
+            recipe = replace(recipe, seed=self.seed)
+        if self.steps is not None:
+            if self.steps < 1:
+                raise ValueError(f"a training has at least 1 step, got {self.steps}")
+            every = recipe.validate_every and max(1, recipe.validate_every * self.steps // recipe.steps)
+            recipe = replace(recipe, steps=self.steps, validate_every=every)
         if self.rate_factor is None:
             return recipe
         return replace(recipe, schedule=scaled(recipe.schedule, self.rate_factor))
@@ -141,6 +144,15 @@ class Training:
         options = given.completed(earlier)
         return replace(options, start=earlier.start) if self.has_checkpoint else options
 
+    def recipe(self, options: Options = Options()) -> Recipe:
+        """The recipe that a training with these options follows.
+
+        Raises:
+            ValueError: On an unknown name, budget or option.
+            FileNotFoundError: If pictures are missing.
+        """
+        return options.applied_to(zoo.entry(self.name).recipe(budget=self.budget, data=options.data or None))
+
     def run(
         self,
         options: Options = Options(),
@@ -168,10 +180,9 @@ class Training:
             FileNotFoundError: If pictures or weights are missing.
             FloatingPointError: When the loss is no longer finite. The last checkpoint is kept.
         """
-        entry = zoo.entry(self.name)
         if resume:
             options = self.options(options)
-        recipe = options.applied_to(entry.recipe(budget=self.budget, data=options.data or None))
+        recipe = self.recipe(options)
         initial = None
         main_process = os.environ.get("RANK", "0") == "0"  # torchrun sets it
         if not self.has_checkpoint:
@@ -188,7 +199,7 @@ class Training:
             folder=self.folder,
             resume=resume,
             initial=initial,
-            validate=_validator(entry),
+            validate=validator(zoo.entry(self.name)),
             seconds=seconds,
             device=device,
         )
@@ -261,7 +272,7 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
         command = f"imtrans train {name} --budget {training.budget}"
         raise FileNotFoundError(f"{training.folder} holds no weights: {command} makes them")
     network = zoo.load(weights)
-    validate = _validator(entry)
+    validate = validator(entry)
     validation, gain = validate(network), None
     value = validation[entry.measure]
     if name in zoo.names():
@@ -282,6 +293,6 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
     return Published(True, entry.measure, value, gain, tuple(scores))
 
 
-def _validator(entry: zoo.Entry) -> Callable[[nn.Module], dict[str, float]]:
+def validator(entry: zoo.Entry) -> Callable[[nn.Module], dict[str, float]]:
     """What a training of this network is watched by, and what decides when it is published."""
     return suite.validator(suite.standard_degradations(entry.build()), metric=entry.measure)

@@ -14,11 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from imtrans import hardware
+from imtrans.data.on_device import on_device
+from imtrans.training.captured import captured
 from imtrans.training.checkpoints import append_to_log, load_checkpoint, read_log, save_checkpoint, write_log
 from imtrans.training.recipe import Recipe, Run
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+REPORT_EVERY = 10  # steps between two looks of a GPU's host at the losses
 
 
 def fit(
@@ -41,9 +45,10 @@ def fit(
         folder: Folder of the checkpoint and the log. None keeps nothing.
         resume: Whether to continue from the checkpoint in ``folder``; without one, the training starts.
         initial: Weights to start from instead of fresh ones.
-        validate: Function of the network for inference that returns scores. Called every ``recipe.validate_every``
-            steps and at the end; the scores are logged.
-        on_step: Function that is called with step and loss after each step: a live curve.
+        validate: Function of the network for inference, on the device, that returns scores. Called every
+            ``recipe.validate_every`` steps and at the end; the scores are logged.
+        on_step: Function that is called with step and loss of each step: a live curve. On a GPU the calls
+            come in groups.
         seconds: Time after which to stop, with a checkpoint. The schedule does not shrink: ``resume`` does the rest.
         progress: Whether to show a progress bar.
         device: "cpu", or None for the best device available.
@@ -71,7 +76,8 @@ def fit(
     if initial is not None:
         model.load_state_dict(initial)
     model = model.to(device, memory_format=layout)
-    deployed = (recipe.deployed or recipe.model)().eval()  # here, because it draws from the random state restored below
+    # Here, because it draws from the random state that is restored below.
+    deployed = (recipe.deployed or recipe.model)().to(device).eval()
     optimizers = recipe.optimizer.build(model)
     base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
@@ -106,20 +112,33 @@ def fit(
             "layout": _name(layout),
         }
 
-    # --- Samples: each process takes its share of every batch ---
+    # --- Samples: each process takes its share of every batch; a GPU makes its own ---
     network = accelerator.prepare_model(model)  # the same weights, averaging gradients over the processes
-    batches = Batches(step, recipe.steps, recipe.batch, accelerator.process_index, accelerator.num_processes)
-    # A generator of its own: the loader's seed for its workers must not be drawn from the network's random numbers.
-    loader = DataLoader(
-        recipe.data(recipe.seed), batch_sampler=batches, num_workers=recipe.workers, generator=torch.Generator()
-    )
+    network.train()
+    samples = recipe.data(recipe.seed)
+    share = {"process": accelerator.process_index, "processes": accelerator.num_processes}
+    sampler = on_device(samples, recipe.batch, device, **share) if _is_gpu(device) else None
+    if sampler is None:
+        # A generator of its own: the loader's seed for its workers must not be drawn from the network's random numbers.
+        batches = DataLoader(
+            samples,
+            batch_sampler=Batches(step, recipe.steps, recipe.batch, **share),
+            num_workers=recipe.workers,
+            generator=torch.Generator(),
+        )
+    else:
+        batches = (sampler(number) for number in range(step, recipe.steps))
+    if _is_gpu(device) and accelerator.num_processes == 1:
+        example = samples[0][0].to(device).repeat(recipe.batch, 1, 1, 1).to(memory_format=layout)
+        network = captured(network, example, dtype)
     silent = not (progress and main) or "CI" in os.environ
     bar = tqdm(total=recipe.steps, initial=step, desc=recipe.name, disable=silent)
     log_every = max(1, recipe.steps // 200)
+    sampler_name = "host" if sampler is None else "device"
+    losses: list[Tensor] = []
     started = saved_at = time.monotonic()
 
-    network.train()
-    for observed, clean in loader:
+    for observed, clean in batches:
         # --- Set the learning rates of this step ---
         factor = recipe.schedule(step, recipe.steps)
         for optimizer, rates in zip(optimizers, base_rates, strict=True):
@@ -148,27 +167,38 @@ def fit(
             _update_average(average, model, recipe.ema)
         step += 1
 
-        # --- Agree with the other processes: the mean loss, and whether the time of any is up ---
+        # --- Agree with the other processes: the mean losses, and whether the time of any is up ---
+        losses.append(loss.detach())
+        last = step == recipe.steps
+        logs = step <= 5 or step % log_every == 0 or last
+        validates = validate and (last or (recipe.validate_every and step % recipe.validate_every == 0))
+        if _is_gpu(device) and not (logs or validates or step % REPORT_EVERY == 0):
+            continue  # to read a loss, the device must wait for the host
         late = seconds is not None and time.monotonic() - started >= seconds
-        report = torch.stack([loss.detach(), loss.new_tensor(float(late))])
-        value, late = accelerator.reduce(report, "mean").tolist()
-        last, time_up = step == recipe.steps, late > 0
-        if not math.isfinite(value):
-            bar.close()
-            raise FloatingPointError(f"{recipe.name}: the loss is {value} at step {step}; try a lower learning rate")
-        bar.update()
-        if on_step and main:
-            on_step(step, value)
+        report = torch.stack([*losses, loss.new_tensor(float(late))])
+        *values, late = accelerator.reduce(report, "mean").tolist()
+        time_up = late > 0
+        for number, value in enumerate(values, start=step + 1 - len(values)):
+            if not math.isfinite(value):
+                bar.close()
+                advice = "try a lower learning rate"
+                raise FloatingPointError(f"{recipe.name}: the loss is {value} at step {number}; {advice}")
+            bar.update()
+            if on_step and main:
+                on_step(number, value)
+        losses.clear()
 
         # --- Validate and log ---
         scores = {}
-        if validate and main and (last or (recipe.validate_every and step % recipe.validate_every == 0)):
+        if validates and main:
             deployed.load_state_dict(model.state_dict() if average is None else average)
             scores = validate(deployed)
             bar.set_postfix(loss=f"{value:.3g}", **{name: f"{score:.2f}" for name, score in scores.items()})
-        if main and (step <= 5 or step % log_every == 0 or last or scores):
+        if main and (logs or scores):
             elapsed = spent + time.monotonic() - started
             log.append({"step": step, "loss": value, "lr": rate, "seconds": round(elapsed, 2), **scores})
+            if sampler is not None and step == 1:
+                log[-1]["sampler"] = "device"
             if folder:
                 append_to_log(folder, log[-1])
 
@@ -182,7 +212,7 @@ def fit(
 
     bar.close()
     deployed.load_state_dict(model.state_dict() if average is None else average)
-    return Run(recipe, deployed, step, spent + time.monotonic() - started, log, device.type)
+    return Run(recipe, deployed.cpu(), step, spent + time.monotonic() - started, log, device.type, sampler_name)
 
 
 @dataclass(frozen=True)
@@ -221,6 +251,11 @@ def _new_accelerator(device: str | None) -> "Accelerator":
     if "WORLD_SIZE" not in os.environ:
         AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=device == "cpu")
+
+
+def _is_gpu(device: torch.device) -> bool:
+    """Whether the device works beside its host, which then must neither feed it nor wait for it."""
+    return device.type == "cuda"
 
 
 def _name(kind: torch.dtype | torch.memory_format) -> str:

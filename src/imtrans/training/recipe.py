@@ -78,6 +78,7 @@ class Run:
         seconds: Training time, summed over all resumed parts.
         log: One dict per logged step: step, loss, lr, seconds, and the scores that ``validate`` returned.
         device: Device of the training, "cpu" or "cuda".
+        sampler: What made the samples: "host" (`imtrans.data.pairs`) or "device" (`imtrans.data.on_device`).
     """
 
     recipe: Recipe
@@ -86,6 +87,7 @@ class Run:
     seconds: float
     log: list[dict[str, float]] = field(default_factory=list)
     device: str = "cpu"
+    sampler: str = "host"
 
     @property
     def finished(self) -> bool:

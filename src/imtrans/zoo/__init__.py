@@ -199,6 +199,7 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "batch": recipe.batch,
         "seconds": round(run.seconds),
         "machine": processor_name(run.device),
+        "sampler": run.sampler,
         "versions": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
         "seed": recipe.seed,
         "initialised_from": initialised_from,
