@@ -75,7 +75,7 @@ class Run:
         recipe: The recipe.
         model: Network for inference, in evaluation mode, on the CPU.
         step: Number of steps done; less than ``recipe.steps`` if the time was up.
-        seconds: Training time, summed over all resumed parts.
+        seconds: Time of the training steps, summed over all resumed parts; without validations and pauses.
         log: One dict per logged step: step, loss, lr, seconds, and the scores that ``validate`` returned.
         device: Device of the training, "cpu" or "cuda".
         sampler: What made the samples: "host" (`imtrans.data.pairs`) or "device" (`imtrans.data.on_device`).
