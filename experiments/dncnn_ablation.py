@@ -28,7 +28,7 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from imtrans import hardware
+from imtrans import zoo
 from imtrans.data.pairs import NoisePairs
 from imtrans.degrade import GaussianNoise
 from imtrans.losses import half_sum_of_squares
@@ -118,7 +118,7 @@ def main() -> None:
                 rate, points, seconds = curve(recipe, how, validate)
                 for step, psnr in points:
                     row = [optimizer, int(residual), int(batch_norm), rate, step, f"{psnr:.2f}", seconds]
-                    writer.writerow([*row, "gray", hardware.processor_name(), datetime.date.today()])
+                    writer.writerow([*row, "gray", zoo.machine(), datetime.date.today()])
                 file.flush()
     print(path.read_text())
 

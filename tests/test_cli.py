@@ -249,7 +249,10 @@ def test_super_resolve_accepts_every_common_picture(capsys, tmp_path, name, imag
     out = tmp_path / "large.png"
     succeeds(capsys, "super-resolve", tmp_path / name, out, "--model", "bicubic", "--scale", 2)
     assert images.read(out, alpha=True).shape == shape
-    wanted = imresize(images.read(tmp_path / name, alpha=True), 2).clamp(0, 1)
+    picture = images.read(tmp_path / name, alpha=True)
+    if picture.shape[1] in (2, 4):
+        picture[:, :-1] = images.fill_transparent(picture[:, :-1], picture[:, -1:])
+    wanted = imresize(picture, 2).clamp(0, 1)
     torch.testing.assert_close(images.read(out, alpha=True), wanted, atol=1.01 / 255, rtol=0)
 
 
@@ -280,8 +283,6 @@ def test_bad_input_leaves_nothing_behind(capsys, tmp_path, cat):
         (cat, tmp_path / "nowhere" / "large.png", (), "no such folder"),
         (cat, tmp_path / "folder.png", ("--force",), "is a folder"),
         (tmp_path / "alpha.png", tmp_path / "large.jpg", (), "large.jpg: .jpg files hold no transparency"),
-        (tmp_path / "alpha.png", tmp_path / "large.bmp", (), "large.bmp: .bmp files hold no transparency"),
-        (tmp_path / "alpha.png", tmp_path / "large.ppm", (), "large.ppm: .ppm files hold no transparency"),
         (cat, out, ("--tile", 0), "tile"),
     ]:
         arguments = ("super-resolve", source, target, "--model", "bicubic", "--scale", 2, *options)
@@ -352,27 +353,6 @@ def images_cropped(path, folder):
     """The luma of the picture as the evaluation cuts it at ×3."""
     images.write(folder / "cropped.png", metrics.luma(images.modcrop(images.read(path), 3), rounded=True))
     return folder / "cropped.png"
-
-
-def test_two_files_of_one_name_are_kept_apart(capsys, tmp_path, cat):
-    data = tmp_path / "data"
-    data.mkdir()
-    for suffix in (".png", ".bmp"):
-        images.write(data / f"a{suffix}", images.read(cat) * (0.5 if suffix == ".bmp" else 1))
-    succeeds(capsys, "evaluate", "bicubic", "--data", data, "--scale", 2, "--save", tmp_path / "kept")
-    assert len(list((tmp_path / "kept").iterdir())) == 2
-
-
-def test_a_second_page_is_mentioned_on_stderr(capsys, tmp_path):
-    pages = [Image.fromarray(LEVELS[..., i]) for i in range(3)]
-    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
-    cli.main(
-        ["super-resolve", str(tmp_path / "pages.tif"), str(tmp_path / "o.png"), "--model", "bicubic", "--scale", "2"]
-    )
-    err = capsys.readouterr().err
-    assert err.startswith("imtrans: warning: ")
-    assert "holds 3 frames or pages: only the first is read" in err
-    assert err.count("\n") == 1
 
 
 def test_evaluate_wrong_questions(capsys, tmp_path, cat):

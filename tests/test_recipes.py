@@ -33,9 +33,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", zoo.ENTRIES)
 def test_every_recipe_builds_for_every_budget(name, budget, folder):
-    recipe = RECIPES[name](budget=budget, data=[folder])
+    recipe = zoo.ENTRIES[name].recipe(budget, data=[folder])
     assert recipe.name == name
     assert recipe.budget == budget
     assert recipe.sources == (f"{folder.name}: 3 pictures",)
@@ -59,9 +59,9 @@ def test_every_recipe_builds_for_every_budget(name, budget, folder):
 
 
 @pytest.mark.parametrize("budget", ["quick", "paper"])
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", zoo.ENTRIES)
 def test_every_recipe_trains_for_one_step(name, budget, folder):
-    recipe = RECIPES[name](budget=budget, data=[folder])
+    recipe = zoo.ENTRIES[name].recipe(budget, data=[folder])
     recipe = replace(recipe, batch=1 if budget == "paper" else 4, steps=1)
     torch.manual_seed(recipe.seed)
     before = dict(recipe.model().named_parameters())
@@ -80,7 +80,7 @@ def test_every_recipe_trains_for_one_step(name, budget, folder):
 @pytest.mark.parametrize("name", ["vdsr", "dncnn-25", "dncnn-3"])
 def test_the_first_rate_of_a_paper_needs_its_clip(name, folder):
     """SGD at 0.1 on a sum of squares: without its clip the loss is not finite after three steps."""
-    recipe = replace(RECIPES[name](budget="paper", data=[folder]), batch=2, steps=5, schedule=constant, workers=0)
+    recipe = replace(zoo.ENTRIES[name].recipe("paper", data=[folder]), batch=2, steps=5, schedule=constant, workers=0)
     assert fit(recipe, progress=False, device="cpu").finished
     with pytest.raises(FloatingPointError):
         fit(replace(recipe, clip=None), progress=False, device="cpu")
@@ -89,8 +89,8 @@ def test_the_first_rate_of_a_paper_needs_its_clip(name, folder):
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_denoisers_are_trained_for_what_they_say(budget, folder):
     """Noise of the levels, low resolution of the scales and JPEG of the qualities that the zoo's networks have."""
-    for name in (name for name in RECIPES if "dncnn" in name):
-        samples, model = RECIPES[name](budget=budget, data=[folder]).data(0), zoo.ENTRIES[name].build()
+    for name in (name for name in zoo.ENTRIES if "dncnn" in name):
+        samples, model = zoo.ENTRIES[name].recipe(budget, data=[folder]).data(0), zoo.ENTRIES[name].build()
         lowest, highest = levels = samples.levels if isinstance(samples, NoisePairs) else samples.sigma
         assert model.sigma == (lowest if lowest == highest else levels)
         assert model.scales == getattr(samples, "scales", ())
@@ -98,11 +98,11 @@ def test_denoisers_are_trained_for_what_they_say(budget, folder):
         assert samples[0][0].shape[0] == model.channels
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", zoo.ENTRIES)
 def test_quick_needs_nothing_but_the_clone(name, monkeypatch):
     """Pictures out of packages, in single precision, so that outputs agree between machines."""
     monkeypatch.delenv("IMTRANS_DATA", raising=False)
-    recipe = RECIPES[name]()
+    recipe = zoo.ENTRIES[name].recipe()
     assert recipe.budget == "quick"
     assert not recipe.autocast
     assert recipe.sources == ("bundled photographs: 5 pictures", "dead leaves: 32 pictures")
@@ -125,9 +125,9 @@ def test_srcnn_can_be_made_narrower(folder):
 
 
 def test_an_unknown_budget_is_refused():
-    for build in RECIPES.values():
+    for entry in zoo.ENTRIES.values():
         with pytest.raises(ValueError, match="quick, class, full, paper, got 'huge'"):
-            build(budget="huge")
+            entry.recipe("huge")
 
 
 def test_folders_replace_the_sets_of_a_recipe(folder, tmp_path):
@@ -159,7 +159,7 @@ def test_a_training_set_is_resized_by_each_factor():
 
 def test_quick_srcnn_beats_bicubic_on_photographs_it_never_saw():
     """After a seventh of its quick training. The whole of it gains more."""
-    recipe = replace(RECIPES["srcnn-x3"](), steps=200)
+    recipe = replace(zoo.ENTRIES["srcnn-x3"].recipe(), steps=200)
     run = fit(recipe, progress=False, device="cpu")
     for name, least in (("chelsea", 0.15), ("astronaut", 0.3)):
         clean = modcrop(luma(photos.photo(name).picture, rounded=True), 3)

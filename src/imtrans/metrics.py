@@ -80,25 +80,19 @@ def ssim(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
 
 
 def match_channels(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Two pictures in the same number of channels, so that gray stored as colour equals the same gray stored as gray.
+    """Two pictures for a comparison, so that gray stored as colour equals the same gray stored as gray.
 
-    Without this a protocol would take the one as its own luma, 0 to 255, and the other's luma in 16 to 235.
+    A protocol takes a picture with one channel as its own luma, 0 to 255, but the luma of three equal channels is 16 to
+    235. So if one picture has one channel and the other three equal ones, both are returned with one. All other
+    pairs are returned as they are; against real colours a gray picture counts as luma, such as `evaluate` saves it.
 
     Args:
         x: First picture (N, C, H, W), C = 1 or 3.
         y: Second picture, whose C may differ.
-
-    Returns:
-        Both pictures; of a gray one and one with three equal channels, the latter with one of them.
-
-    Raises:
-        ValueError: If one picture is gray and the other has colours.
     """
-    if x.shape[1] == y.shape[1]:
-        return x, y
-    if not (is_gray(x) and is_gray(y)):
-        raise ValueError("one picture is gray, the other has colours: their luma has different ranges")
-    return x[:, :1], y[:, :1]
+    if x.shape[1] != y.shape[1] and is_gray(x) and is_gray(y):
+        return x[:, :1], y[:, :1]
+    return x, y
 
 
 def luma(x: Tensor, *, rounded: bool) -> Tensor:

@@ -5,7 +5,7 @@
 
 Budgets: ``quick`` is half a minute of CPU on what every clone has; ``class`` (the function ``classroom``) some minutes
 of a small GPU; ``full`` our best schedule, the one behind the weights of the zoo; ``paper`` the paper's own optimiser,
-data and length.
+data and length. The registry, `imtrans.zoo.entries`, says which recipe belongs to which weights.
 """
 
 from imtrans.recipes import cdncnn_blind, dncnn, dncnn_3, dncnn_blind, edsr, espcn, srcnn, srcnn_955, vdsr

@@ -18,6 +18,7 @@ from imtrans.data.on_device import on_device
 from imtrans.training.captured import captured
 from imtrans.training.checkpoints import append_to_log, load_checkpoint, read_log, save_checkpoint, write_log
 from imtrans.training.recipe import Recipe, Run
+from imtrans.training.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -102,7 +103,7 @@ def fit(
     def state() -> dict[str, Any]:
         return {
             "step": step,
-            "seconds": spent + time.monotonic() - started,
+            "seconds": watch.seconds,
             "model": model.state_dict(),
             "average": average,
             "optimizers": [optimizer.state_dict() for optimizer in optimizers],
@@ -137,6 +138,7 @@ def fit(
     sampler_name = "host" if sampler is None else "device"
     losses: list[Tensor] = []
     started = saved_at = time.monotonic()
+    watch = Stopwatch(spent)
 
     for observed, clean in batches:
         # --- Set the learning rates of this step ---
@@ -151,7 +153,7 @@ def fit(
         clean = clean.to(device, non_blocking=True)
         with torch.autocast(device.type, dtype) if dtype else nullcontext():
             prediction = network(observed)
-        loss = recipe.loss(prediction.float(), clean)
+        loss = recipe.loss(_in_single_precision(prediction), clean)
         scaler.scale(loss).backward()
 
         # --- Clip the gradients, update the weights and their average ---
@@ -178,6 +180,7 @@ def fit(
         report = torch.stack([*losses, loss.new_tensor(float(late))])
         *values, late = accelerator.reduce(report, "mean").tolist()
         time_up = late > 0
+        watch.lap(len(values))
         for number, value in enumerate(values, start=step + 1 - len(values)):
             if not math.isfinite(value):
                 bar.close()
@@ -195,8 +198,7 @@ def fit(
             scores = validate(deployed)
             bar.set_postfix(loss=f"{value:.3g}", **{name: f"{score:.2f}" for name, score in scores.items()})
         if main and (logs or scores):
-            elapsed = spent + time.monotonic() - started
-            log.append({"step": step, "loss": value, "lr": rate, "seconds": round(elapsed, 2), **scores})
+            log.append({"step": step, "loss": value, "lr": rate, "seconds": round(watch.seconds, 2), **scores})
             if sampler is not None and step == 1:
                 log[-1]["sampler"] = "device"
             if folder:
@@ -209,10 +211,11 @@ def fit(
             saved_at = time.monotonic()
         if time_up:
             break
+        watch.start()
 
     bar.close()
     deployed.load_state_dict(model.state_dict() if average is None else average)
-    return Run(recipe, deployed.cpu(), step, spent + time.monotonic() - started, log, device.type, sampler_name)
+    return Run(recipe, deployed.cpu(), step, watch.seconds, log, device.type, sampler_name)
 
 
 @dataclass(frozen=True)
@@ -288,6 +291,13 @@ def _precision(
         file=sys.stderr,
     )
     return native, chosen
+
+
+def _in_single_precision(prediction: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
+    """What a network returns, in fp32: a tensor, or several by name."""
+    if isinstance(prediction, dict):
+        return {name: value.float() for name, value in prediction.items()}
+    return prediction.float()
 
 
 def _update_average(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:

@@ -23,7 +23,7 @@ class Recipe:
         name: Name of the weights that it produces.
         model: Function that builds the network to train, freshly initialised.
         data: Function of the seed that returns the samples.
-        loss: Function of (prediction, clean) that returns a scalar.
+        loss: Function of (prediction, clean) that returns a scalar; the prediction of a feature network is a dict.
         optimizer: Optimiser: `SGD`, `Adam` or `MuonAndAdam`; all its learning rates follow one schedule.
         steps: Number of updates; the schedule runs to its end.
         batch: Samples per step, over all processes.
@@ -75,7 +75,7 @@ class Run:
         recipe: The recipe.
         model: Network for inference, in evaluation mode, on the CPU.
         step: Number of steps done; less than ``recipe.steps`` if the time was up.
-        seconds: Training time, summed over all resumed parts.
+        seconds: Time of the training steps, summed over all resumed parts; without validations and pauses.
         log: One dict per logged step: step, loss, lr, seconds, and the scores that ``validate`` returned.
         device: Device of the training, "cpu" or "cuda".
         sampler: What made the samples: "host" (`imtrans.data.pairs`) or "device" (`imtrans.data.on_device`).

@@ -1,7 +1,7 @@
 """The registry: one entry per network, in the order of the lectures.
 
     entry = ENTRIES["srcnn-x3"]
-    entry.build(), entry.recipe(budget="quick")
+    entry.build(), entry.recipe("quick")
 
 An entry brings together what lies in several places: the architecture (`imtrans.models`), what its weights are for, the
 recipe (`imtrans.recipes`), the rows of its paper (`imtrans.published`), and what new weights have to reach.
