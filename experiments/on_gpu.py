@@ -263,9 +263,8 @@ def train(name: str) -> None:
         if better * (results["the package"] - results["scratch"]) >= 0:
             initial, origin = weights, name
 
-    reserve = 2 + 4 * validation_seconds  # to start, to validate twice, to score
-    seconds = until - time.monotonic() - reserve
-    steps = max(4, int(0.92 * rate * seconds))
+    seconds = until - time.monotonic() - 2 - 3 * validation_seconds  # to score it at the end
+    steps = max(4, int(0.92 * rate * (seconds - 2 * validation_seconds)))
     recipe = dataclasses.replace(recipe, steps=steps, validate_every=max(1, steps // 2))
     say(name, f"{steps} steps of {recipe.batch} from {origin or 'scratch'} in {seconds:.0f} s")
 
