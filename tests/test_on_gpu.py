@@ -37,6 +37,10 @@ def test_newcomers_of_the_registry_come_in_by_themselves(on_gpu):
     assert on_gpu.order(["newcomer", "srcnn-x2", "espcn-x3", "vdsr"]) == ["vdsr", "espcn-x3", "newcomer"]
 
 
+def test_without_a_gpu_the_smallest_come_first(on_gpu):
+    assert on_gpu.order(["vdsr", "espcn-x3"], gpu=False) == ["espcn-x3", "vdsr"]
+
+
 def test_time_is_shared_by_value(on_gpu):
     times = on_gpu.allot(["vdsr", "dncnn-3", "dncnn-blind"], 300)
     assert times == {"vdsr": 150, "dncnn-3": 100, "dncnn-blind": 50}
