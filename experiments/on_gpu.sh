@@ -22,7 +22,9 @@
 # OUT       The folder for what comes out, at most 8 files of 16 MiB each (on-gpu/out).
 # CARRIED   The folder with data.zip and wheels (on-gpu).
 # NETWORKS  Names to train, the most valuable first, in place of the list in on_gpu.py.
-# NOTEBOOK  The notebook to run (01-srcnn); none runs none.
+# NOTEBOOK  The notebook to run, or none (01-srcnn, without a GPU none).
+#
+# Without a GPU it tries itself out: MINUTES=1 trains the smallest network for a few seconds.
 set -u -o pipefail
 cd "$(dirname "$0")/.."
 OUT=${OUT:-on-gpu/out}
