@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 GROUND, INK, GRID = "#fbfaf6", "#22252a", "#d9d6cc"
 # Distinct for colour-blind readers too (Okabe and Ito), the darker ones first.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7a6a00", "#56b4e9")
-_DOTS = 96  # CSS pixels an inch
+_DOTS = 96  # CSS pixels per inch
 
 
 def canvas(width: float = 6.4, height: float = 3.0, columns: int = 1) -> tuple["Figure", Any]:
     """A figure in the style of the course and its axes: one, or an array of ``columns``.
 
     Args:
-        width: In inches; 6.4 fills a page of the book on a phone held sideways.
-        height: In inches.
-        columns: Axes side by side.
+        width: Width in inches; 6.4 fills a page of the book on a phone held sideways.
+        height: Height in inches.
+        columns: Number of axes side by side.
     """
     from cycler import cycler
     from matplotlib.figure import Figure
@@ -91,10 +91,10 @@ def curves(
     """Lines over a common x, each with its name at the right end.
 
     Args:
-        x: Positions, shared.
+        x: Positions, the same for all lines.
         series: Name → values.
-        xlabel: With its unit.
-        ylabel: With its unit.
+        xlabel: Name of the x axis with its unit.
+        ylabel: Name of the y axis with its unit.
         alt: What is seen.
         levels: Name → a value that is drawn as a dashed horizontal line.
     """
@@ -121,11 +121,11 @@ class LiveCurve:
     The cell that makes it shows it and updates one display; a stored notebook keeps the last state only.
 
     Args:
-        steps: How long the training is.
+        steps: Number of steps of the training.
         alt: What is seen at the end.
         ylabel: What is drawn.
         levels: Name → a value to compare with, drawn as a dashed line.
-        updates: How often it is drawn.
+        updates: How many times it is drawn.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ def strip(pictures: Mapping[str, Tensor], *, alt: str, factor: int = 1) -> Html:
     Args:
         pictures: Label → (1, C, H, W) in [0, 1]; values outside are clipped, as a screen would.
         alt: What is seen; the label is put in front of it for each picture.
-        factor: Screen pixels a picture pixel.
+        factor: Screen pixels per picture pixel.
     """
     labelled = [
         '<div style="max-width:100%"><div style="overflow-x:auto">'
@@ -216,7 +216,7 @@ def zoom(pictures: Mapping[str, Tensor], box: tuple[int, int, int, int], *, alt:
         pictures: Label → (1, C, H, W) in [0, 1], all of the same size.
         box: (left, top, width, height).
         alt: What is seen in the box.
-        factor: Screen pixels a picture pixel.
+        factor: Screen pixels per picture pixel.
 
     Raises:
         ValueError: If the pictures differ in size, or the box sticks out.
@@ -234,7 +234,7 @@ def where(picture: Tensor, box: tuple[int, int, int, int], *, alt: str, factor: 
         picture: (1, C, H, W) in [0, 1].
         box: (left, top, width, height).
         alt: What is seen.
-        factor: Screen pixels a picture pixel.
+        factor: Screen pixels per picture pixel.
     """
     crop(picture, box)  # checks the box
     left, top, width, height = (side * factor for side in box)
@@ -256,10 +256,10 @@ def filters(weight: Tensor, *, alt: str, columns: int = 16, factor: int = 4) -> 
     Each filter has its own gain: middle gray is 0, white and black are ± its largest weight.
 
     Args:
-        weight: (n, 1, k, k), or (n, 3, k, k) for a layer that eats colour.
+        weight: Weights (n, 1, k, k), or (n, 3, k, k) for a layer that expects RGB.
         alt: What is seen.
-        columns: Filters a row.
-        factor: Screen pixels a weight.
+        columns: Filters per row.
+        factor: Screen pixels per weight.
 
     Raises:
         ValueError: On another shape.
@@ -287,7 +287,7 @@ def table(rows: Sequence[Mapping[str, Any]], *, caption: str, digits: int = 2) -
     Args:
         rows: Column → value, the same columns in each. Floats are rounded, None is a dash.
         caption: Says what is measured, and how.
-        digits: Of floats.
+        digits: Decimals of floats.
 
     Raises:
         ValueError: Without rows, or if their columns differ.
