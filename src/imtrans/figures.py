@@ -50,18 +50,25 @@ def canvas(width: float = 6.4, height: float = 3.0, columns: int = 1) -> tuple["
 def show(figure: "Figure", *, alt: str) -> Html:
     """A matplotlib figure as HTML, always the same bytes for the same figure.
 
-    Drawn at twice its size for sharp screens, with a palette of 256 colours.
-
     Args:
-        figure: From `canvas`, or any other.
+        figure: Figure from `canvas`, or any other of matplotlib.
         alt: What is seen.
 
     Raises:
         ValueError: If ``alt`` is empty.
     """
+    words = described(alt)
+    source = encoded(png(figure), "image/png")
+    width, height = (round(inches * _DOTS) for inches in figure.get_size_inches())
+    style = "max-width:100%;height:auto;border-radius:4px"
+    size = f'width="{width}" height="{height}"'
+    return Html(f'<img class="chart" alt="{words}" {size} style="{style}" src="{source}">', f"[figure: {alt}]")
+
+
+def png(figure: "Figure") -> bytes:
+    """A matplotlib figure as the bytes of a PNG file, drawn at twice its size with a palette of 256 colours."""
     from PIL import Image
 
-    words = described(alt)
     drawn = io.BytesIO()
     ground = figure.get_facecolor()
     figure.savefig(drawn, format="png", dpi=2 * _DOTS, facecolor=ground, metadata={"Software": None})
@@ -72,11 +79,7 @@ def show(figure: "Figure", *, alt: str) -> Html:
         import matplotlib.pyplot as plt
 
         plt.close(figure)
-    width, height = (round(inches * _DOTS) for inches in figure.get_size_inches())
-    style = "max-width:100%;height:auto;border-radius:4px"
-    source = encoded(file.getvalue(), "image/png")
-    size = f'width="{width}" height="{height}"'
-    return Html(f'<img class="chart" alt="{words}" {size} style="{style}" src="{source}">', f"[figure: {alt}]")
+    return file.getvalue()
 
 
 def curves(
@@ -251,15 +254,32 @@ def where(picture: Tensor, box: tuple[int, int, int, int], *, alt: str, factor: 
 
 
 def filters(weight: Tensor, *, alt: str, columns: int = 16, factor: int = 4) -> Html:
-    """The filters of a first layer as one picture, the strongest first.
-
-    Each filter has its own gain: middle gray is 0, white and black are ± its largest weight.
+    """The filters of a first layer as one picture; see `filter_sheet`.
 
     Args:
         weight: Weights (n, 1, k, k), or (n, 3, k, k) for a layer that expects RGB.
         alt: What is seen.
         columns: Filters per row.
         factor: Screen pixels per weight.
+
+    Raises:
+        ValueError: On another shape.
+    """
+    image = pixels(filter_sheet(weight, columns), alt=alt, factor=factor)
+    return Html(f'<div style="overflow-x:auto">{image}</div>', f"[filters: {alt}]")
+
+
+def filter_sheet(weight: Tensor, columns: int = 16) -> Tensor:
+    """The filters of a first layer side by side, the strongest first, with white lines between them.
+
+    Each filter has its own gain: middle gray is 0, white and black are ± its largest weight.
+
+    Args:
+        weight: Weights (n, 1, k, k), or (n, 3, k, k) for a layer that expects RGB.
+        columns: Filters per row.
+
+    Returns:
+        A picture (1, 1 or 3, H, W) in [0, 1], one pixel per weight.
 
     Raises:
         ValueError: On another shape.
@@ -277,8 +297,7 @@ def filters(weight: Tensor, *, alt: str, columns: int = 16, factor: int = 4) -> 
     for index, tile in enumerate(tiles):
         top, left = (index // columns) * (k + 1), (index % columns) * (k + 1)
         sheet[0, :, top : top + k, left : left + k] = tile
-    image = pixels(sheet, alt=alt, factor=factor)
-    return Html(f'<div style="overflow-x:auto">{image}</div>', f"[filters: {alt}]")
+    return sheet
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, caption: str, digits: int = 2) -> Html:
