@@ -47,16 +47,31 @@ def pairs(rows: list[list]) -> list[tuple[str, list, list]]:
 
 
 def power(picture: Tensor) -> Tensor:
-    """Power by frequency: (BINS,), the mean over all directions; (1, 1, H, W) in [0, 1]."""
-    height, width = picture.shape[-2:]
+    """Power of a picture (1, 1, H, W) at each frequency: (H, W)."""
     # The window lets the picture fade out at its edges, whose jump from right to left would look like fine detail.
-    window = torch.outer(torch.hann_window(height), torch.hann_window(width))
-    spectrum = torch.fft.fft2((picture - picture.mean()) * window).abs().square()[0, 0]
-    radius = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)[None])
-    index = (radius * 2 * BINS).long().flatten()
+    window = torch.outer(*(torch.hann_window(side) for side in picture.shape[-2:]))
+    return torch.fft.fft2((picture - picture.mean()) * window).abs().square()[0, 0]
+
+
+def frequencies(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Vertical and horizontal frequency of each value of `power`, (H, 1) and (1, W), in cycles per pixel."""
+    height, width = picture.shape[-2:]
+    return torch.fft.fftfreq(height)[:, None].abs(), torch.fft.fftfreq(width)[None].abs()
+
+
+def by_radius(picture: Tensor) -> Tensor:
+    """Power by frequency, the mean over all directions: (BINS,)."""
+    index = (torch.hypot(*frequencies(picture)) * 2 * BINS).long().flatten()
     inside = index < BINS
-    total = torch.zeros(BINS).index_add_(0, index[inside], spectrum.flatten()[inside])
+    total = torch.zeros(BINS).index_add_(0, index[inside], power(picture).flatten()[inside])
     return total / torch.zeros(BINS).index_add_(0, index[inside], torch.ones(int(inside.sum())))
+
+
+def by_band(picture: Tensor) -> dict[str, float]:
+    """Power below and above the limit of the low resolution: half a cycle per low-resolution pixel, both ways."""
+    below = torch.maximum(*torch.broadcast_tensors(*frequencies(picture))) < 1 / (2 * SCALE)
+    energy = power(picture)
+    return {"below": energy[below].sum().item(), "above": energy[~below].sum().item()}
 
 
 def triples() -> dict[str, dict[str, Tensor]]:
@@ -76,25 +91,23 @@ def main() -> None:
     write("srcnn-borders", ["network", "padding", "psnr", "protocol"], borders())
 
     found = triples()
-    spectra = {name: sum(power(planes[name]) for planes in found.values()) / len(found) for name in NAMES}
-    centre = [(k + 0.5) / (2 * BINS) for k in range(BINS)]
+    spectra = {name: sum(by_radius(planes[name]) for planes in found.values()) / len(found) for name in NAMES}
     write(
         "srcnn-spectra",
         ["frequency", *NAMES],
-        [[f"{centre[k]:.5f}", *(f"{spectra[name][k]:.5g}" for name in NAMES)] for k in range(BINS)],
+        [[f"{(k + 0.5) / (2 * BINS):.5f}", *(f"{spectra[name][k]:.5g}" for name in NAMES)] for k in range(BINS)],
     )
 
-    # The limit of the low resolution is half a cycle per low-resolution pixel, 1/6 of a cycle per pixel of X.
-    area = torch.tensor(centre)  # a ring's share of the plane grows with its radius
-    bands = {"below": area < 1 / (2 * SCALE), "above": area >= 1 / (2 * SCALE)}
-    energy = {name: {band: (spectra[name] * area)[mask].sum() for band, mask in bands.items()} for name in NAMES}
     rows = []
-    for band in bands:
-        share = energy["Y-X"][band] / sum(energy["Y-X"].values())
-        removed = 1 - energy["F-X"][band] / energy["Y-X"][band]
-        kept = energy["F"][band] / energy["X"][band]
-        rows.append([band, *(f"{100 * value:.0f}" for value in (share, removed, kept))])
-    write("srcnn-bands", ["band", "share_of_error", "removed", "power_of_x"], rows)
+    total = {name: [by_band(planes[name]) for planes in found.values()] for name in ("Y-X", "F-X")}
+    wrong = {name: {band: sum(part[band] for part in parts) for band in parts[0]} for name, parts in total.items()}
+    gain = {band: wrong["Y-X"][band] - wrong["F-X"][band] for band in ("below", "above")}
+    for band in gain:
+        share = wrong["Y-X"][band] / sum(wrong["Y-X"].values())
+        removed = gain[band] / wrong["Y-X"][band]
+        part_of_gain = gain[band] / sum(gain.values())
+        rows.append([band, *(f"{100 * value:.0f}" for value in (share, removed, part_of_gain))])
+    write("srcnn-bands", ["band", "share_of_error", "removed", "share_of_gain"], rows)
 
     rows = []
     for name, planes in found.items():
