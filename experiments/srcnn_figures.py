@@ -20,7 +20,7 @@ SCALE = 3
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
 FACE = (174, 10, 120, 120)  # left, top, width, height in the astronaut
 BADGE = (270, 330, 60, 50)
-EYE = (78, 33)  # column and row of a low-resolution pixel in her left eye
+EYE = (82, 33)  # column and row of a low-resolution pixel in her left eye
 HEADER, GAP = 26, 6  # pixels above a panel for its label, and between panels
 
 
@@ -54,7 +54,7 @@ def window(low_res: Tensor) -> None:
     column, row = EYE
     half = 8
     cut = low_res[0, :, row - half : row + half + 1, column - half : column + half + 1].permute(1, 2, 0)
-    figure, ax = figures.canvas(width=4.6, height=3.6)
+    figure, ax = figures.canvas(width=5.4, height=2.9)
     side = half + 0.5
     ax.imshow(cut.clamp(0, 1).numpy(), extent=(-side, side, side, -side), interpolation="nearest")
     ax.set_xticks(np.arange(-side, side + 1), minor=True)
