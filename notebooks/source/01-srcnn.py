@@ -414,13 +414,13 @@ scores = {name: evaluate(n, test, scale=SCALE) for name, n in networks.items()}
 
 # %% tags=["nbval-ignore-output"]
 table = []
-for name, score in scores.items():
-    each = {picture.name: picture.psnr for picture in score.rows}
-    table.append({"network": name, **each, "mean": score.psnr})
+for name, result in scores.items():
+    each = {picture.name: picture.psnr for picture in result.rows}
+    table.append({"network": name, **each, "mean": result.psnr})
 figures.table(table, caption="PSNR in dB on the test photographs, ×3, y8.")
 
 # %%
-mean = {name: score.psnr for name, score in scores.items()}
+mean = {name: result.psnr for name, result in scores.items()}
 by_training = mean["this run"] - mean["bicubic"]
 claim("this run beats bicubic by over 0.2 dB", by_training, above=0.2)
 by_more = mean["shipped"] - mean["this run"]
@@ -678,8 +678,8 @@ claim("by PyTorch's bicubic it loses", gain["PyTorch's bicubic"], below=-0.3)
 # The paper trains 9-1-5 with twice and with half the filters and reports PSNR
 # on Set5 and the time per picture. Times of another decade's machine say
 # little, their *ratios* more. We trained the three widths once each, by one
-# recipe and for a quarter of the shipped weights' steps, and timed them in turn
-# on one machine.
+# recipe and for equally many steps, fewer than the shipped weights have had,
+# and timed them in turn on one machine.
 
 # %%
 from imtrans import measured
