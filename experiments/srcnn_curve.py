@@ -15,7 +15,7 @@ from imtrans.recipes import srcnn
 from imtrans.training import fit
 
 SCALE = 3
-STEPS, EVERY = 2_000, 50
+STEPS, EVERY = 1_000, 50
 SEEDS = (0, 1, 2)
 
 
