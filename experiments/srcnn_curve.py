@@ -3,18 +3,15 @@
 Writes results/srcnn-curve.csv: one row per seed and validation, protocol y8.
 """
 
-import csv
-import datetime
 from dataclasses import replace
-from pathlib import Path
 
-from imtrans import zoo
+from imtrans import experiments
 from imtrans.data import benchmarks
+from imtrans.degrade import Downscale
 from imtrans.evaluation import evaluate
-from imtrans.recipes import srcnn
+from imtrans.recipes import RECIPES
 from imtrans.training import fit
 
-SCALE = 3
 STEPS, EVERY = 1_000, 50
 SEEDS = (0, 1, 2)
 
@@ -22,20 +19,15 @@ SEEDS = (0, 1, 2)
 def main() -> None:
     """Train, measure, write."""
     set5 = benchmarks.load("Set5")
-    lines = []
+    rows = []
     for seed in SEEDS:
-        recipe = replace(srcnn(SCALE, budget="full"), steps=STEPS, validate_every=EVERY, seed=seed)
-        run = fit(recipe, validate=lambda network: {"psnr": evaluate(network, set5, scale=SCALE).psnr})
-        where = [STEPS, round(run.seconds), "y8", zoo.machine(run.device), datetime.date.today()]
+        recipe = replace(RECIPES["srcnn-x3"](budget="full"), steps=STEPS, validate_every=EVERY, seed=seed)
+        run = fit(recipe, validate=lambda network: {"psnr": evaluate(network, set5, Downscale(3)).psnr}, progress=False)
         for entry in run.log:
             if "psnr" in entry:
-                step = entry["step"]
-                lines.append([seed, step, step * recipe.batch, f"{entry['psnr']:.2f}", *where])
-    path = Path(__file__).parents[1] / "results" / "srcnn-curve.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        head = ["seed", "step", "patches", "psnr", "steps", "training_seconds", "protocol", "machine", "date"]
-        writer.writerows([head, *lines])
+                seen = {"seed": seed, "step": entry["step"], "patches": entry["step"] * recipe.batch}
+                rows.append(seen | {"psnr": f"{entry['psnr']:.2f}", "seconds": round(run.seconds), "protocol": "y8"})
+        experiments.write("srcnn-curve", rows)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from imtrans import figures, images, measured, published, zoo
+from imtrans import experiments, figures, images, published, zoo
 from imtrans.data import photos
 from imtrans.degrade import bicubic_down
 from imtrans.resize import imresize
@@ -81,7 +81,7 @@ def _square(reach: float, color: str, width: float):
 
 def curve() -> None:
     """The upper part of the paper's Fig. 1 from our own training."""
-    rows = measured.rows("srcnn-curve")
+    rows = experiments.rows("srcnn-curve")
     figure, ax = figures.canvas(height=3.2)
     for seed in sorted({row["seed"] for row in rows}):
         points = [(row["patches"], row["psnr"]) for row in rows if row["seed"] == seed]
@@ -98,7 +98,7 @@ def curve() -> None:
 
 def spectra() -> None:
     """Power by frequency of X, Y and F(Y), and the share of X's power that each gets wrong."""
-    rows = measured.rows("srcnn-spectra")
+    rows = experiments.rows("srcnn-spectra")
     x = [row["frequency"] for row in rows]
     figure, (left, right) = figures.canvas(width=7.2, columns=2)
     for name, label in (("X", "original X"), ("F", "SRCNN F(Y)"), ("Y", "bicubic Y")):

@@ -3,47 +3,30 @@
 Writes results/srcnn-borders.csv, srcnn-spectra.csv, srcnn-bands.csv and srcnn-photograph.csv.
 """
 
-import csv
-import datetime
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
-from imtrans import images, metrics, zoo
+from imtrans import experiments, images, metrics, zoo
 from imtrans.data import benchmarks, photos
-from imtrans.degrade import bicubic_down_up
+from imtrans.degrade import Downscale, bicubic_down_up
 from imtrans.evaluation import evaluate
 
 SCALE = 3
-RESULTS = Path(__file__).parents[1] / "results"
 BINS = 64  # of the frequencies from 0 to 1/2 cycle per pixel
 NAMES = ("X", "Y", "F", "Y-X", "F-X")
 
 
-def write(name: str, head: list[str], rows: list[list]) -> None:
-    """Write a table with the machine and the date at the end of each row."""
-    where = [zoo.machine("cpu"), datetime.date.today()]
-    with (RESULTS / f"{name}.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([[*head, "machine", "date"], *([*row, *where] for row in rows)])
-
-
-def borders() -> list[list]:
-    """Set5 ×3 by what each layer does at its border."""
-    set5, rows = benchmarks.load("Set5"), []
+def borders() -> list[dict]:
+    """Set5 ×3 by what each layer does at its border, and what zeros cost."""
+    set5, rows = list(benchmarks.load("Set5")), []
     for name in ("srcnn-x3", "srcnn-955-x3"):
-        network = zoo.load(name)
+        network, psnr = zoo.load(name), {}
         for padding in ("replicate", "zeros"):
             network.padding = padding
-            rows.append([name, padding, f"{evaluate(network, set5, scale=SCALE).psnr:.2f}", "y8"])
-    rows += [[name, "cost", f"{float(a[2]) - float(b[2]):.2f}", "y8"] for name, a, b in pairs(rows)]
+            psnr[padding] = evaluate(network, set5, Downscale(SCALE)).psnr
+        psnr["cost"] = psnr["replicate"] - psnr["zeros"]
+        rows += [{"network": name, "padding": key, "psnr": f"{db:.2f}", "protocol": "y8"} for key, db in psnr.items()]
     return rows
-
-
-def pairs(rows: list[list]) -> list[tuple[str, list, list]]:
-    """Two rows of each network, with its name."""
-    return [(a[0], a, b) for a, b in zip(rows[::2], rows[1::2], strict=True)]
 
 
 def power(picture: Tensor) -> Tensor:
@@ -86,36 +69,43 @@ def triples() -> dict[str, dict[str, Tensor]]:
     return found
 
 
+def bands(found: dict[str, dict[str, Tensor]]) -> list[dict]:
+    """Bicubic's error below and above the limit, and how much of it SRCNN removes, in percent."""
+    bicubic, srcnn = (
+        {band: sum(by_band(planes[name])[band] for planes in found.values()) for band in ("below", "above")}
+        for name in ("Y-X", "F-X")
+    )
+    gain = {band: bicubic[band] - srcnn[band] for band in bicubic}
+    shares = {
+        band: {
+            "share_of_error": bicubic[band] / sum(bicubic.values()),
+            "removed": gain[band] / bicubic[band],
+            "share_of_gain": gain[band] / sum(gain.values()),
+        }
+        for band in bicubic
+    }
+    return [{"band": band} | {key: f"{100 * x:.0f}" for key, x in row.items()} for band, row in shares.items()]
+
+
 def main() -> None:
     """Measure, write."""
-    write("srcnn-borders", ["network", "padding", "psnr", "protocol"], borders())
+    experiments.write("srcnn-borders", borders())
 
     found = triples()
     spectra = {name: sum(by_radius(planes[name]) for planes in found.values()) / len(found) for name in NAMES}
-    write(
-        "srcnn-spectra",
-        ["frequency", *NAMES],
-        [[f"{(k + 0.5) / (2 * BINS):.5f}", *(f"{spectra[name][k]:.5g}" for name in NAMES)] for k in range(BINS)],
-    )
-
-    rows = []
-    total = {name: [by_band(planes[name]) for planes in found.values()] for name in ("Y-X", "F-X")}
-    wrong = {name: {band: sum(part[band] for part in parts) for band in parts[0]} for name, parts in total.items()}
-    gain = {band: wrong["Y-X"][band] - wrong["F-X"][band] for band in ("below", "above")}
-    for band in gain:
-        share = wrong["Y-X"][band] / sum(wrong["Y-X"].values())
-        removed = gain[band] / wrong["Y-X"][band]
-        part_of_gain = gain[band] / sum(gain.values())
-        rows.append([band, *(f"{100 * value:.0f}" for value in (share, removed, part_of_gain))])
-    write("srcnn-bands", ["band", "share_of_error", "removed", "share_of_gain"], rows)
+    rows = [
+        {"frequency": f"{(k + 0.5) / (2 * BINS):.5f}"} | {name: f"{spectra[name][k]:.5g}" for name in NAMES}
+        for k in range(BINS)
+    ]
+    experiments.write("srcnn-spectra", rows)
+    experiments.write("srcnn-bands", bands(found))
 
     rows = []
     for name, planes in found.items():
-        for method in ("Y", "F"):
-            answer = images.to_float(images.to_uint8(planes[method]))
-            psnr = metrics.psnr(answer, planes["X"], border=SCALE).item()
-            rows.append([name, {"Y": "bicubic", "F": "srcnn-x3"}[method], f"{psnr:.2f}", "y8"])
-    write("srcnn-photograph", ["photograph", "method", "psnr", "protocol"], rows)
+        for method, picture in {"bicubic": planes["Y"], "srcnn-x3": planes["F"]}.items():
+            psnr = metrics.psnr(images.to_float(images.to_uint8(picture)), planes["X"], border=SCALE).item()
+            rows.append({"photograph": name, "method": method, "psnr": f"{psnr:.2f}", "protocol": "y8"})
+    experiments.write("srcnn-photograph", rows)
 
 
 if __name__ == "__main__":

@@ -355,9 +355,10 @@ print(*recipe.material, recipe.optimizer, sep="\n")
 print(f"{recipe.steps} steps of {recipe.batch} pairs")
 
 # %%
-from imtrans.evaluation import evaluate, validator
+from imtrans.suite import validator
 from imtrans.training import fit
 
+times_3 = degrade.Downscale(SCALE)
 options = {"progress": False, "device": DEVICE}
 if CHECKPOINTS:
     options |= {"folder": f"{CHECKPOINTS}/srcnn", "resume": True}
@@ -365,17 +366,17 @@ if CHECKPOINTS:
 # %%
 falls = "Loss over steps, on a logarithmic scale: it falls steeply, then less."
 live = figures.LiveCurve(recipe.steps, alt=falls)
-run = fit(recipe, on_step=live, validate=validator(scales=(SCALE,)), **options)
+run = fit(recipe, on_step=live, validate=validator([times_3]), **options)
 
 # %% [markdown]
 # The loss says little about pictures. On the photograph kept apart, the
 # network passes bicubic interpolation:
 
 # %%
-from imtrans.restore import Bicubic
+from imtrans.models.baselines import Bicubic
 
 validated = [entry for entry in run.log if "psnr" in entry]
-bicubic_psnr = validator(scales=(SCALE,))(Bicubic())["psnr"]
+bicubic_psnr = validator([times_3])(Bicubic())["psnr"]
 
 # %%
 figures.curves(
@@ -408,9 +409,11 @@ for key in ("data", "optimizer", "steps", "batch", "parameters"):
 # bundle, which neither network has seen.
 
 # %%
+from imtrans.evaluation import evaluate
+
 test = [(p.name, p.picture) for p in photos.photos("test", gray=True)]
 networks = {"bicubic": Bicubic(), "this run": run.model, "shipped": shipped}
-scores = {name: evaluate(n, test, scale=SCALE) for name, n in networks.items()}
+scores = {name: evaluate(n, test, times_3) for name, n in networks.items()}
 
 # %% tags=["nbval-ignore-output"]
 table = []
@@ -454,7 +457,7 @@ figures.table(
 from imtrans.data import benchmarks
 
 try:
-    print(evaluate(shipped, benchmarks.load("Set5"), scale=SCALE).table())
+    print(evaluate(shipped, benchmarks.load("Set5"), times_3).table())
 except FileNotFoundError:
     print("Set5 is not available here; the number above is from the card.")
 
@@ -682,11 +685,11 @@ claim("by PyTorch's bicubic it loses", gain["PyTorch's bicubic"], below=-0.3)
 # and timed them in turn on one machine.
 
 # %%
-from imtrans import measured
+from imtrans import experiments
 
 PAPER_SECONDS = {128: 0.60, 64: 0.18, 32: 0.05}  # per picture, from the slides
 table = []
-for row in measured.rows("srcnn-width"):
+for row in experiments.rows("srcnn-width"):
     n1, n2 = row["n1"], row["n2"]
     paper = published.rows("srcnn", model=f"SRCNN {n1}-{n2}")[0]
     filters = {"filters": f"{n1}, {n2}", "weights": row["weights"]}
