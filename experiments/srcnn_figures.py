@@ -54,7 +54,7 @@ def window(low_res: Tensor) -> None:
     column, row = EYE
     half = 8
     cut = low_res[0, :, row - half : row + half + 1, column - half : column + half + 1].permute(1, 2, 0)
-    figure, ax = figures.canvas(width=5.4, height=2.9)
+    figure, ax = figures.canvas(width=5.0, height=3.0)
     side = half + 0.5
     ax.imshow(cut.clamp(0, 1).numpy(), extent=(-side, side, side, -side), interpolation="nearest")
     ax.set_xticks(np.arange(-side, side + 1), minor=True)
@@ -67,7 +67,7 @@ def window(low_res: Tensor) -> None:
         ax.add_patch(_square(reach, "#000000", 3.6))
         ax.add_patch(_square(reach, color, 1.8))
         ax.plot([], [], color=color, linewidth=3, label=f"{text}: {field} / {SCALE} = {field / SCALE:.1f}")
-    legend = ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=9, facecolor="#8a8f98", edgecolor="none")
+    legend = figure.legend(loc="outside right center", fontsize=9, facecolor="#8a8f98", edgecolor="none")
     for text in legend.get_texts():
         text.set_color("#000000")
     (FIGURES / "srcnn-window.png").write_bytes(figures.png(figure))
@@ -82,7 +82,7 @@ def _square(reach: float, color: str, width: float):
 def curve() -> None:
     """The upper part of the paper's Fig. 1 from our own training."""
     rows = experiments.rows("srcnn-curve")
-    figure, ax = figures.canvas(height=3.2)
+    figure, ax = figures.canvas(width=5.6, height=3.2)
     for seed in sorted({row["seed"] for row in rows}):
         points = [(row["patches"], row["psnr"]) for row in rows if row["seed"] == seed]
         ax.plot(*zip(*points, strict=True), color=figures.COLORS[0], linewidth=1.5, label=None if seed else "SRCNN")
@@ -100,7 +100,7 @@ def spectra() -> None:
     """Power by frequency of X, Y and F(Y), and the share of X's power that each gets wrong."""
     rows = experiments.rows("srcnn-spectra")
     x = [row["frequency"] for row in rows]
-    figure, (left, right) = figures.canvas(width=7.2, columns=2)
+    figure, (left, right) = figures.canvas(width=6.4, columns=2)
     for name, label in (("X", "original X"), ("F", "SRCNN F(Y)"), ("Y", "bicubic Y")):
         left.plot(x, [10 * np.log10(row[name] / rows[0]["X"]) for row in rows], label=label)
     for name, label, color in (("F-X", "SRCNN", 1), ("Y-X", "bicubic", 2)):
@@ -124,7 +124,7 @@ def lives_on() -> None:
         ("vdsr", "VDSR", 2016),
         ("edsr", "EDSR", 2017),
     )
-    figure, ax = figures.canvas(height=3.0)
+    figure, ax = figures.canvas(width=5.6, height=3.0)
     for paper, model, year in methods:
         psnr = published.rows(paper, model=model, set="Set5", scale=4)[0]["psnr"]
         network = model.split()[0] in ("SRCNN", "VDSR", "EDSR")
