@@ -1,4 +1,4 @@
-"""Lecture 7: classical denoisers, a wrong noise level, a clipped input (needs Set12).
+"""Lecture 7: classical denoisers, a wrong noise level, a clipped input, slips of the protocol (needs Set12).
 
 The classical ones come from scikit-image and are told σ. Their constants were chosen by a small grid on the bundled
 validation photographs, once for all σ. s is σ/255:
@@ -11,16 +11,20 @@ Writes, on Set12 with the noise of the evaluation (protocol gray):
 
 - results/dncnn-baselines.csv: each method at σ = 15, 25, 50, and its time as a ratio to DnCNN-S on one core;
 - results/dncnn-mismatch.csv: dncnn-25 and dncnn-blind at σ = 5 … 75;
-- results/dncnn-clipping.csv: both at σ = 15, 25, 50, with the noisy picture as it is and clipped to [0, 255].
+- results/dncnn-clipping.csv: both at σ = 15, 25, 50, with the noisy picture as it is and clipped to [0, 255];
+- results/dncnn-slips.csv: dncnn-25 at σ = 25, one departure from the protocol at a time.
 
 Networks whose weights are not there are left out, with a word on it.
 """
 
+import copy
 import csv
 import datetime
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -28,11 +32,13 @@ import torch
 from skimage.restoration import denoise_bilateral, denoise_nl_means, denoise_wavelet
 from torch import Tensor, nn
 
-from imtrans import zoo
+from imtrans import metrics, zoo
 from imtrans.data import benchmarks
 from imtrans.degrade import gaussian_noise
 from imtrans.evaluation import evaluate
+from imtrans.images import to_float, to_uint8
 from imtrans.models.dncnn import DnCNN
+from imtrans.restore import denoise
 
 SIGMAS = (15, 25, 50)
 MISMATCH = range(5, 76, 10)
@@ -155,12 +161,45 @@ def clipping(set12: list[tuple[str, Tensor]]) -> None:
     write("dncnn-clipping", rows, started)
 
 
+def slips(set12: list[tuple[str, Tensor]]) -> None:
+    started = time.process_time()
+    network, sigma = zoo.load("dncnn-25"), 25
+    clean = [picture for _, picture in sorted(set12)]
+    noisy = [gaussian_noise(x, sigma, seed) for seed, x in enumerate(clean)]
+
+    def restored(observed: list[Tensor]) -> list[Tensor]:
+        return [denoise(network, y) for y in observed]
+
+    def mean_psnr(answers: list[Tensor], border: int = 0) -> float:
+        rounded = [to_float(to_uint8(answer)) for answer in answers]
+        return fmean(metrics.psnr(a, x, border=border).item() for a, x in zip(rounded, clean, strict=True))
+
+    answers = restored(noisy)
+    errors = [(to_float(to_uint8(a)) - x).square().mean().item() for a, x in zip(answers, clean, strict=True)]
+    unclipped = [(a - x).square().mean().item() for a, x in zip(answers, clean, strict=True)]
+    scores = {
+        "none": mean_psnr(answers),
+        "other noise": mean_psnr(restored([gaussian_noise(x, sigma, 100 + seed) for seed, x in enumerate(clean)])),
+        "answer neither clipped nor rounded": fmean(-10 * math.log10(e) for e in unclipped),
+        "17 pixels cut off at each side": mean_psnr(answers, border=17),
+        "PSNR of the mean error": -10 * math.log10(fmean(errors)),
+        "input clipped and rounded": mean_psnr(restored([to_float(to_uint8(y)) for y in noisy])),
+    }
+    with torch.no_grad():
+        scores["network left in training mode"] = mean_psnr([copy.deepcopy(network).train()(y) for y in noisy])
+    rows = [{"slip": slip, "psnr": f"{psnr:.2f}"} for slip, psnr in scores.items()]
+    for row, psnr in zip(rows, scores.values(), strict=True):
+        row["difference"] = f"{psnr - scores['none']:+.2f}".replace("-", "−")
+    write("dncnn-slips", rows, started)
+
+
 def main() -> None:
-    """Three tables."""
+    """Four tables."""
     set12 = benchmarks.load("Set12")
     baselines(set12)
     mismatch(set12)
     clipping(set12)
+    slips(set12)
 
 
 if __name__ == "__main__":
