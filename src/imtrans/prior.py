@@ -7,20 +7,21 @@ The settings are the paper's, task by task. What the damage was is an argument: 
 ``mask`` (missing pixels).
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from fractions import Fraction
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imtrans import hardware
 from imtrans.models.deep_image_prior import Hourglass
-from imtrans.training import autocast_dtype
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ def iterate(
             z = _coordinates(height, width) if settings.meshgrid else 0.1 * torch.rand(shape)
     noise = torch.Generator(device).manual_seed(seed)
     device = torch.device(device)
-    dtype = autocast_dtype(device) if autocast else None
+    dtype = hardware.autocast_dtype(device) if autocast else None
     if dtype == torch.float16:  # an older GPU: its gradients would vanish without a scaled loss
         dtype = None
     layout = torch.channels_last if dtype else torch.contiguous_format
@@ -430,19 +431,28 @@ def needed_bytes(settings: Settings, height: int, width: int, channels: int = 3)
     return 2 * total
 
 
-def free_bytes(device: str | torch.device = "cpu") -> float:
-    """The memory that is free on a device; infinite where the system does not say."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return float("inf")
-
-
 def holds_a_hole(mask: Tensor, side: int = 33) -> bool:
     """Whether a square of ``side`` pixels without a single known one lies in a mask (1, 1, H, W), 1 = known."""
     if min(mask.shape[-2:]) < side:
         return not mask.any()
     return bool((F.max_pool2d(mask, side, stride=1) == 0).any())
+
+
+def shrink_mask(mask: Tensor, factor: Fraction, size: tuple[int, int]) -> Tensor:
+    """The mask of a smaller copy of a picture: a pixel is known if all pixels under the bicubic kernel are.
+
+    Args:
+        mask: (1, 1, H, W), 1 = known.
+        factor: By which `imresize` shrinks the picture, below 1.
+        size: (h, w) of the smaller copy.
+
+    Returns:
+        (1, 1, h, w), 1 = known.
+    """
+    reach = math.ceil(2 / factor)  # the kernel ends two of the smaller pixels from its middle
+    hidden = 1 - mask
+    for kernel, padding in (((2 * reach + 1, 1), (reach, 0)), ((1, 2 * reach + 1), (0, reach))):
+        hidden = F.max_pool2d(hidden, kernel, stride=1, padding=padding)
+    middles = [((torch.arange(n) + 0.5) / float(factor)).long() for n in size]
+    rows, columns = (at.clamp(max=n - 1) for at, n in zip(middles, mask.shape[-2:], strict=True))
+    return 1 - hidden[..., rows[:, None], columns]

@@ -15,7 +15,7 @@ def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    """Normalised by what is there, always: the batch is one picture, and no other will come."""
+    """Batch normalisation without running statistics: there is only ever one picture."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 
@@ -27,12 +27,12 @@ class Level(nn.Module):
     """One scale: at half the size and back again, beside a thin skip; what lies deeper is ``inner``.
 
     Args:
-        in_channels: Of what comes in, (N, in_channels, H, W).
+        in_channels: Channels of the input (N, in_channels, H, W).
         down: Channels at half the size.
-        up: Channels of the result, (N, up, H, W).
+        up: Channels of the output (N, up, H, W).
         skip: Channels of the skip; 0 for none.
         inner: The next level, with ``inner_channels`` out; None at the bottom.
-        inner_channels: What is enlarged again.
+        inner_channels: Channels of the output of ``inner``, which is enlarged again.
         kernel: Side of the kernels on the way down; on the way up they are 3×3.
         mode: bilinear or nearest enlargement.
         last_1x1: Whether a 1×1 convolution ends the level.
@@ -71,13 +71,13 @@ class Hourglass(nn.Module):
     """The network whose range is the prior. Defaults: the paper's for denoising, 2,217,831 parameters.
 
     Args:
-        in_channels: Of the fixed input z.
-        out_channels: Of the picture.
-        down: Channels on the way down, one a level.
-        up: Channels on the way up, one a level.
-        skip: Channels of the skips, one a level; 0 for none.
+        in_channels: Channels of the fixed input z.
+        out_channels: Channels of the picture.
+        down: Channels on the way down, one number per level.
+        up: Channels on the way up, one number per level.
+        skip: Channels of the skips, one number per level; 0 for none.
         kernel: Side of the kernels on the way down.
-        mode: Enlargement, bilinear or nearest; one for all levels, or one a level, the outermost first.
+        mode: Enlargement, bilinear or nearest; one for all levels, or one per level, the outermost first.
         last_1x1: Whether a 1×1 convolution ends each level.
 
     Raises:
@@ -115,7 +115,7 @@ class Hourglass(nn.Module):
         """A picture (N, out_channels, H, W) in (0, 1) from z (N, in_channels, H, W).
 
         Raises:
-            ValueError: If a side is too short to be halved once a level.
+            ValueError: If a side is too short to be halved once per level.
         """
         if min(z.shape[-2:]) < self.smallest:
             size = f"{z.shape[-2]}×{z.shape[-1]}"
