@@ -13,17 +13,12 @@ Writes, on Set12 with the noise of the evaluation (protocol gray):
 - results/dncnn-mismatch.csv: dncnn-25 and dncnn-blind at σ = 5 … 75;
 - results/dncnn-clipping.csv: both at σ = 15, 25, 50, with the noisy picture as it is and clipped to [0, 255];
 - results/dncnn-slips.csv: dncnn-25 at σ = 25, one departure from the protocol at a time.
-
-Networks whose weights are not there are left out, with a word on it.
 """
 
 import copy
-import csv
-import datetime
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -32,7 +27,7 @@ import torch
 from skimage.restoration import denoise_bilateral, denoise_nl_means, denoise_wavelet
 from torch import Tensor, nn
 
-from imtrans import metrics, zoo
+from imtrans import experiments, metrics, zoo
 from imtrans.data import benchmarks
 from imtrans.degrade import GaussianNoise, gaussian_noise
 from imtrans.evaluation import evaluate
@@ -69,7 +64,7 @@ class Clipped(nn.Module):
         self.network = network
 
     def forward(self, noisy: Tensor) -> Tensor:
-        """The answer to what is left of ``noisy``."""
+        """The network's output for the clipped picture."""
         return self.network(noisy.clamp(0, 1))
 
 
@@ -84,16 +79,8 @@ def classical(sigma: float) -> dict[str, nn.Module]:
     }
 
 
-def shipped(name: str) -> nn.Module | None:
-    """The network of the zoo, or None, said aloud, where its weights are not there."""
-    if name in zoo.names():
-        return zoo.load(name)
-    print(f"{name} is left out: no weights")
-    return None
-
-
 def seconds(models: Sequence[nn.Module], picture: Tensor, rounds: int = 3) -> list[float]:
-    """Seconds of one core a picture: the best of some rounds, the models in turn within a round."""
+    """Processor seconds per picture on one core: the best of some rounds, the models in turn within a round."""
     best, threads = [float("inf")] * len(models), torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.inference_mode():
@@ -106,59 +93,46 @@ def seconds(models: Sequence[nn.Module], picture: Tensor, rounds: int = 3) -> li
     return best
 
 
-def write(name: str, rows: Sequence[dict[str, Any]], started: float) -> None:
-    """Write a table; each row gets the processor's seconds of the whole, machine and date."""
-    if not rows:
-        return
-    path = Path(__file__).parents[1] / "results" / f"{name}.csv"
-    about = {
-        "cpu_seconds": round(time.process_time() - started),
-        "protocol": "gray",
-        "machine": zoo.machine(),
-        "date": datetime.date.today(),
-    }
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], *about], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | about for row in rows)
-    print(path.read_text())
+def finished(rows: Sequence[dict[str, Any]], started: float) -> list[dict[str, Any]]:
+    """Rows of one table, each with the processor's seconds of the whole and the protocol."""
+    about = {"cpu_seconds": round(time.process_time() - started), "protocol": "gray"}
+    return [row | about for row in rows]
 
 
 def baselines(set12: list[tuple[str, Tensor]]) -> None:
     started, rows = time.process_time(), []
     picture = gaussian_noise(set12[0][1], 25, seed=0)
-    ruler = seconds([DnCNN().eval(), *classical(25).values()], picture)
-    ratios = dict(zip(["DnCNN-S", *classical(25)], (s / ruler[0] for s in ruler), strict=True))
+    times = seconds([DnCNN().eval(), *classical(25).values()], picture)
+    ratios = dict(zip(["DnCNN-S", *classical(25)], (s / times[0] for s in times), strict=True))
     for sigma in SIGMAS:
-        network = shipped(f"dncnn-{sigma}")
-        methods = classical(sigma) | ({"DnCNN-S": network} if network else {})
+        methods = classical(sigma) | {"DnCNN-S": zoo.load(f"dncnn-{sigma}")}
         for name, method in methods.items():
             result = evaluate(method, set12, GaussianNoise(sigma))
             rows.append({"method": name, "sigma": sigma, "psnr": f"{result.psnr:.2f}", "ssim": f"{result.ssim:.4f}"})
             rows[-1]["time_ratio"] = f"{ratios[name]:.3f}"
-    write("dncnn-baselines", rows, started)
+    experiments.write("dncnn-baselines", finished(rows, started))
 
 
 def mismatch(set12: list[tuple[str, Tensor]]) -> None:
     started, rows = time.process_time(), []
     for name in NETWORKS:
-        if network := shipped(name):
-            trained = network.sigma if isinstance(network.sigma, int) else "{}-{}".format(*network.sigma)
-            for sigma in MISMATCH:
-                psnr = evaluate(network, set12, GaussianNoise(sigma)).psnr
-                rows.append({"model": name, "trained_for": trained, "sigma": sigma, "psnr": f"{psnr:.2f}"})
-    write("dncnn-mismatch", rows, started)
+        network = zoo.load(name)
+        trained = network.sigma if isinstance(network.sigma, int) else "{}-{}".format(*network.sigma)
+        for sigma in MISMATCH:
+            psnr = evaluate(network, set12, GaussianNoise(sigma)).psnr
+            rows.append({"model": name, "trained_for": trained, "sigma": sigma, "psnr": f"{psnr:.2f}"})
+    experiments.write("dncnn-mismatch", finished(rows, started))
 
 
 def clipping(set12: list[tuple[str, Tensor]]) -> None:
     started, rows = time.process_time(), []
     for name in NETWORKS:
-        if network := shipped(name):
-            for sigma in SIGMAS:
-                for clipped, seen in ((0, network), (1, Clipped(network))):
-                    psnr = evaluate(seen, set12, GaussianNoise(sigma)).psnr
-                    rows.append({"model": name, "sigma": sigma, "clipped": clipped, "psnr": f"{psnr:.2f}"})
-    write("dncnn-clipping", rows, started)
+        network = zoo.load(name)
+        for sigma in SIGMAS:
+            for clipped, seen in ((0, network), (1, Clipped(network))):
+                psnr = evaluate(seen, set12, GaussianNoise(sigma)).psnr
+                rows.append({"model": name, "sigma": sigma, "clipped": clipped, "psnr": f"{psnr:.2f}"})
+    experiments.write("dncnn-clipping", finished(rows, started))
 
 
 def slips(set12: list[tuple[str, Tensor]]) -> None:
@@ -190,7 +164,7 @@ def slips(set12: list[tuple[str, Tensor]]) -> None:
     rows = [{"slip": slip, "psnr": f"{psnr:.2f}"} for slip, psnr in scores.items()]
     for row, psnr in zip(rows, scores.values(), strict=True):
         row["difference"] = f"{psnr - scores['none']:+.2f}".replace("-", "−")
-    write("dncnn-slips", rows, started)
+    experiments.write("dncnn-slips", finished(rows, started))
 
 
 def main() -> None:

@@ -9,22 +9,19 @@ Writes results/dncnn-deblurring.csv, the PSNR along the iteration, and results/d
 detail. About five minutes of one core.
 """
 
-import time
-from pathlib import Path
 from statistics import fmean
 
 import torch
-from dncnn_baselines import write
 from torch import Tensor, nn
 from torch.fft import fft2, ifft2
 
-from imtrans import figures, images, metrics, zoo
+from imtrans import experiments, figures, images, metrics, zoo
 from imtrans.data import photos
 from imtrans.degrade import gaussian_noise
 from imtrans.restore import denoise
 
 BLUR, SIGMA = 1.6, 2
-STEPS, SHOWN = 20, (1, 5, 10, 20)
+STEPS = 20
 LAMBDAS = (0.01, 0.02, 0.04)
 CONSTANTS = (0.001, 0.002, 0.004, 0.008, 0.016)
 BOXES = {  # left, top, width, height
@@ -64,7 +61,6 @@ def red(denoiser: nn.Module, blurred: Tensor, weight: float) -> list[Tensor]:
 
 def main() -> None:
     """Choose two constants on the validation photographs, score on the test photographs."""
-    started = time.process_time()
     clean = {}
     for name, box in BOXES.items():
         clean[name] = figures.crop(metrics.luma(photos.photo(name).picture, rounded=True), box)
@@ -84,16 +80,16 @@ def main() -> None:
         answers = {("blurred", 0, ""): blurred[name], ("Wiener", 0, constant): wiener(blurred[name], constant)}
         for network in ("dncnn-25", "dncnn-blind"):
             iterates = red(zoo.load(network), blurred[name], weight)
-            answers |= {(network, k, weight): iterates[k - 1] for k in SHOWN}
+            answers |= {(network, k, weight): iterates[k - 1] for k in (1, 5, 10, STEPS)}
         for (method, step, parameter), answer in answers.items():
             row = {"picture": name, "method": method, "step": step, "parameter": parameter}
             rows.append(row | {"psnr": f"{psnr(name, answer):.2f}"})
         if name == "camera":
-            last = [("Wiener", 0, constant), ("dncnn-25", SHOWN[-1], weight)]
+            last = [("Wiener", 0, constant), ("dncnn-25", STEPS, weight)]
             strip = [blurred[name], *(answers[key] for key in last), clean[name]]
-    write("dncnn-deblurring", rows, started)
+    folder = experiments.write("dncnn-deblurring", rows).parent
     parts = torch.cat([figures.crop(picture, DETAIL).clamp(0, 1) for picture in strip], dim=-1)
-    images.write(Path(__file__).parents[1] / "results" / "dncnn-deblurring.png", parts)
+    images.write(folder / "dncnn-deblurring.png", parts)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,11 @@ Writes results/dncnn-noise2noise.csv. Seconds.
 """
 
 import math
-import time
 
 import torch
-from dncnn_baselines import write
 from torch import Tensor
 
-from imtrans import figures, metrics
+from imtrans import experiments, figures, metrics
 from imtrans.data import photos
 from imtrans.degrade import gaussian_noise
 
@@ -47,7 +45,6 @@ def psnr(weights: Tensor, noisy: Tensor, clean: Tensor) -> float:
 
 def main() -> None:
     """Fit to three targets on four sizes, write the scores."""
-    started = time.process_time()
     coffee = metrics.luma(photos.photo("coffee").picture, rounded=True)
     camera = photos.photo("camera").picture
     test = gaussian_noise(camera, SIGMA, seed=0)
@@ -64,7 +61,7 @@ def main() -> None:
             pixels = (side - TAPS + 1) ** 2
             rows.append({"target": name, "side": side, "pixels": pixels, "sigma": SIGMA, "draws": DRAWS})
             rows[-1]["psnr"] = f"{sum(values) / DRAWS:.2f}"
-    write("dncnn-noise2noise", rows, started)
+    experiments.write("dncnn-noise2noise", rows)
 
 
 if __name__ == "__main__":
