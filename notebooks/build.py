@@ -329,6 +329,8 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, environment: dict[str
             output.pop("transient", None)
             if output.output_type in {"display_data", "execute_result"}:
                 output.metadata = nbformat.NotebookNode()
+                # A stored page has no kernel: it shows the frames in text/html.
+                output.data.pop("application/vnd.jupyter.widget-view+json", None)
     return time.monotonic() - started
 
 

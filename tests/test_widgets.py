@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from imtrans import widgets
+from imtrans import figures, widgets
 from imtrans.html import LIMIT
 from test_figures import Parsed, decode, picture
 
@@ -88,3 +88,45 @@ def test_labels_are_escaped():
     html = widgets.before_after(picture(), picture(), labels=('<b>"x"', "y"), alt="noise")
     assert "<b>" not in html.markup
     Parsed(html)
+
+
+def brightness(value):
+    """A gray picture as bright as the value says."""
+    return figures.strip({"gray": torch.full((1, 1, 4, 4), value / 10)}, alt=f"brightness {value}")
+
+
+def test_a_stored_slider_shows_one_frame_per_value():
+    shown = widgets.slider(brightness, [0, 5, 10], label="level", alt="a gray square", start=5)
+    parsed = Parsed(shown.frames)
+    frame = [div for div in parsed.all("div") if div.get("class") == "frame"]
+    assert ["hidden" in each for each in frame] == [True, False, True]
+    (control,) = parsed.all("input")
+    assert (control["min"], control["max"], control["value"]) == ("0", "2", "1")
+    assert (control["aria-label"], control["aria-valuetext"]) == ("level", "level = 5")
+    assert [decode(image["src"])[0, 0] for image in parsed.all("img")] == [0, 128, 255]
+
+
+def test_a_live_slider_computes_values_between_the_stored_ones():
+    picture, control = widgets.slider(brightness, [0, 10], label="level", alt="a gray square").live().children
+    assert (control.min, control.max, control.step, control.value) == (0, 10, 1, 0)
+    control.value = 3
+    assert picture.value == brightness(3).markup
+
+
+def test_a_live_slider_of_fractions_moves_in_hundredths():
+    control = widgets.slider(brightness, [0.0, 10.0], label="level", alt="a gray square").live().children[1]
+    assert control.step == pytest.approx(0.1)
+
+
+def test_one_output_holds_the_live_slider_and_the_stored_frames():
+    shown = widgets.slider(brightness, [0, 10], label="level", alt="a gray square")
+    bundle = shown._repr_mimebundle_()
+    assert bundle["text/html"] == shown.frames.markup
+    assert bundle["text/plain"] == "[slider, level = 0 to level = 10: a gray square]"
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
+
+
+@pytest.mark.parametrize(("values", "start"), [([], None), ([1], None), ([1, 1], None), ([1, 2], 3)])
+def test_a_slider_needs_two_values_and_a_start_among_them(values, start):
+    with pytest.raises(ValueError, match="two values or more"):
+        widgets.slider(brightness, values, label="level", alt="a gray square", start=start)

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 GROUND, INK, GRID = "#fbfaf6", "#22252a", "#d9d6cc"
 # Distinct for colour-blind readers too (Okabe and Ito), the darker ones first.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7a6a00", "#56b4e9")
-_DOTS = 96  # CSS pixels an inch
+_DOTS = 96  # CSS pixels per inch
 
 
 def canvas(width: float = 6.4, height: float = 3.0, columns: int = 1) -> tuple["Figure", Any]:
     """A figure in the style of the course and its axes: one, or an array of ``columns``.
 
     Args:
-        width: In inches; 6.4 fills a page of the book on a phone held sideways.
-        height: In inches.
-        columns: Axes side by side.
+        width: Width in inches; 6.4 fills a page of the book on a phone held sideways.
+        height: Height in inches.
+        columns: Number of axes side by side.
     """
     from cycler import cycler
     from matplotlib.figure import Figure
@@ -50,18 +50,25 @@ def canvas(width: float = 6.4, height: float = 3.0, columns: int = 1) -> tuple["
 def show(figure: "Figure", *, alt: str) -> Html:
     """A matplotlib figure as HTML, always the same bytes for the same figure.
 
-    Drawn at twice its size for sharp screens, with a palette of 256 colours.
-
     Args:
-        figure: From `canvas`, or any other.
+        figure: Figure from `canvas`, or any other of matplotlib.
         alt: What is seen.
 
     Raises:
         ValueError: If ``alt`` is empty.
     """
+    words = described(alt)
+    source = encoded(png(figure), "image/png")
+    width, height = (round(inches * _DOTS) for inches in figure.get_size_inches())
+    style = "max-width:100%;height:auto;border-radius:4px"
+    size = f'width="{width}" height="{height}"'
+    return Html(f'<img class="chart" alt="{words}" {size} style="{style}" src="{source}">', f"[figure: {alt}]")
+
+
+def png(figure: "Figure") -> bytes:
+    """A matplotlib figure as the bytes of a PNG file, drawn at twice its size with a palette of 256 colours."""
     from PIL import Image
 
-    words = described(alt)
     drawn = io.BytesIO()
     ground = figure.get_facecolor()
     figure.savefig(drawn, format="png", dpi=2 * _DOTS, facecolor=ground, metadata={"Software": None})
@@ -72,11 +79,7 @@ def show(figure: "Figure", *, alt: str) -> Html:
         import matplotlib.pyplot as plt
 
         plt.close(figure)
-    width, height = (round(inches * _DOTS) for inches in figure.get_size_inches())
-    style = "max-width:100%;height:auto;border-radius:4px"
-    source = encoded(file.getvalue(), "image/png")
-    size = f'width="{width}" height="{height}"'
-    return Html(f'<img class="chart" alt="{words}" {size} style="{style}" src="{source}">', f"[figure: {alt}]")
+    return file.getvalue()
 
 
 def curves(
@@ -91,10 +94,10 @@ def curves(
     """Lines over a common x, each with its name at the right end.
 
     Args:
-        x: Positions, shared.
+        x: Positions, the same for all lines.
         series: Name → values.
-        xlabel: With its unit.
-        ylabel: With its unit.
+        xlabel: Name of the x axis with its unit.
+        ylabel: Name of the y axis with its unit.
         alt: What is seen.
         levels: Name → a value that is drawn as a dashed horizontal line.
     """
@@ -121,11 +124,11 @@ class LiveCurve:
     The cell that makes it shows it and updates one display; a stored notebook keeps the last state only.
 
     Args:
-        steps: How long the training is.
+        steps: Number of steps of the training.
         alt: What is seen at the end.
         ylabel: What is drawn.
         levels: Name → a value to compare with, drawn as a dashed line.
-        updates: How often it is drawn.
+        updates: How many times it is drawn.
     """
 
     def __init__(
@@ -181,7 +184,7 @@ def strip(pictures: Mapping[str, Tensor], *, alt: str, factor: int = 1) -> Html:
     Args:
         pictures: Label → (1, C, H, W) in [0, 1]; values outside are clipped, as a screen would.
         alt: What is seen; the label is put in front of it for each picture.
-        factor: Screen pixels a picture pixel.
+        factor: Screen pixels per picture pixel.
     """
     labelled = [
         '<div style="max-width:100%"><div style="overflow-x:auto">'
@@ -216,7 +219,7 @@ def zoom(pictures: Mapping[str, Tensor], box: tuple[int, int, int, int], *, alt:
         pictures: Label → (1, C, H, W) in [0, 1], all of the same size.
         box: (left, top, width, height).
         alt: What is seen in the box.
-        factor: Screen pixels a picture pixel.
+        factor: Screen pixels per picture pixel.
 
     Raises:
         ValueError: If the pictures differ in size, or the box sticks out.
@@ -234,7 +237,7 @@ def where(picture: Tensor, box: tuple[int, int, int, int], *, alt: str, factor: 
         picture: (1, C, H, W) in [0, 1].
         box: (left, top, width, height).
         alt: What is seen.
-        factor: Screen pixels a picture pixel.
+        factor: Screen pixels per picture pixel.
     """
     crop(picture, box)  # checks the box
     left, top, width, height = (side * factor for side in box)
@@ -251,15 +254,32 @@ def where(picture: Tensor, box: tuple[int, int, int, int], *, alt: str, factor: 
 
 
 def filters(weight: Tensor, *, alt: str, columns: int = 16, factor: int = 4) -> Html:
-    """The filters of a first layer as one picture, the strongest first.
+    """The filters of a first layer as one picture; see `filter_sheet`.
+
+    Args:
+        weight: Weights (n, 1, k, k), or (n, 3, k, k) for a layer that expects RGB.
+        alt: What is seen.
+        columns: Filters per row.
+        factor: Screen pixels per weight.
+
+    Raises:
+        ValueError: On another shape.
+    """
+    image = pixels(filter_sheet(weight, columns), alt=alt, factor=factor)
+    return Html(f'<div style="overflow-x:auto">{image}</div>', f"[filters: {alt}]")
+
+
+def filter_sheet(weight: Tensor, columns: int = 16) -> Tensor:
+    """The filters of a first layer side by side, the strongest first, with white lines between them.
 
     Each filter has its own gain: middle gray is 0, white and black are ± its largest weight.
 
     Args:
-        weight: (n, 1, k, k), or (n, 3, k, k) for a layer that eats colour.
-        alt: What is seen.
-        columns: Filters a row.
-        factor: Screen pixels a weight.
+        weight: Weights (n, 1, k, k), or (n, 3, k, k) for a layer that expects RGB.
+        columns: Filters per row.
+
+    Returns:
+        A picture (1, 1 or 3, H, W) in [0, 1], one pixel per weight.
 
     Raises:
         ValueError: On another shape.
@@ -277,8 +297,7 @@ def filters(weight: Tensor, *, alt: str, columns: int = 16, factor: int = 4) -> 
     for index, tile in enumerate(tiles):
         top, left = (index // columns) * (k + 1), (index % columns) * (k + 1)
         sheet[0, :, top : top + k, left : left + k] = tile
-    image = pixels(sheet, alt=alt, factor=factor)
-    return Html(f'<div style="overflow-x:auto">{image}</div>', f"[filters: {alt}]")
+    return sheet
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, caption: str, digits: int = 2) -> Html:
@@ -287,7 +306,7 @@ def table(rows: Sequence[Mapping[str, Any]], *, caption: str, digits: int = 2) -
     Args:
         rows: Column → value, the same columns in each. Floats are rounded, None is a dash.
         caption: Says what is measured, and how.
-        digits: Of floats.
+        digits: Decimals of floats.
 
     Raises:
         ValueError: Without rows, or if their columns differ.

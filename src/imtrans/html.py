@@ -56,7 +56,7 @@ def data_uri(picture: Tensor, *, limit: int | None = None) -> str:
 
     Args:
         picture: (1, C, H, W) or (C, H, W) in [0, 1], C = 1 or 3.
-        limit: Bytes of the encoded picture.
+        limit: Largest size of the encoded picture in bytes.
 
     Raises:
         ValueError: On another shape or range, or if not even a JPEG of quality 50 keeps to the limit.
@@ -93,9 +93,9 @@ def pixels(picture: Tensor, *, alt: str, factor: int = 1, limit: int | None = No
     Args:
         picture: (1, C, H, W) in [0, 1].
         alt: What is seen.
-        factor: Screen pixels a picture pixel, at least 1.
-        limit: Bytes, as in `data_uri`.
-        style: More CSS.
+        factor: Screen pixels per picture pixel, at least 1.
+        limit: Largest size in bytes, as in `data_uri`.
+        style: Further CSS.
 
     Raises:
         ValueError: On a factor that is not whole, an empty ``alt``, or as `data_uri`.

@@ -1,10 +1,12 @@
-"""Things to move that need no kernel: they work in Jupyter, in Colab and in a page opened from a folder.
+"""Interactive widgets: they move in Jupyter, in Colab, and without a kernel in a page opened from a folder.
 
-Each is plain HTML: a native range control, which mouse, finger and keyboard move and screen readers announce,
-and one line of script in its ``oninput``. Pictures travel inside as data URIs of at most 60 kB each.
+Without a kernel each is plain HTML: a native range control, which mouse, finger and keyboard move and screen
+readers announce, and one line of script in its ``oninput``. Pictures travel inside as data URIs of at most 60 kB
+each. With a kernel, `slider` computes what it shows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -17,11 +19,11 @@ def before_after(
     """Two pictures on top of each other with a divider to move: ``before`` left of it, ``after`` right of it.
 
     Args:
-        before: (1, C, H, W) in [0, 1].
-        after: The same size.
-        labels: Of the two.
+        before: A picture (1, C, H, W) in [0, 1].
+        after: A picture of the same size.
+        labels: Labels of the two.
         alt: What is seen in both.
-        factor: Screen pixels a picture pixel, 1, 2, 3, …
+        factor: Screen pixels per picture pixel: 1, 2, 3, …
 
     Raises:
         ValueError: If the sizes differ, or a picture is too large: cut out the part that matters.
@@ -53,38 +55,138 @@ def before_after(
 
 
 def frames(pictures: Sequence[Tensor], *, labels: Sequence[str], alt: str, factor: int = 1) -> Html:
-    """A row of pictures to scrub through, one at a time.
+    """Pictures behind a slider that shows one of them at a time.
 
     Args:
-        pictures: Each (1, C, H, W) in [0, 1], all of the same size.
-        labels: One a picture.
+        pictures: Pictures (1, C, H, W) in [0, 1], all of the same size.
+        labels: One label per picture.
         alt: What is seen in all of them.
-        factor: Screen pixels a picture pixel.
+        factor: Screen pixels per picture pixel.
 
     Raises:
         ValueError: Without pictures, if labels and pictures differ in number, or sizes differ.
     """
     if not pictures or len(pictures) != len(labels):
-        raise ValueError(f"wanted a label a picture, got {len(labels)} labels and {len(pictures)} pictures")
+        raise ValueError(f"wanted one label per picture, got {len(labels)} labels and {len(pictures)} pictures")
     if len({tuple(picture.shape[-2:]) for picture in pictures}) != 1:
         raise ValueError("pictures of different sizes cannot follow one another")
-    shown = "".join(
-        f'<div class="frame"{" hidden" if i else ""}><div style="overflow-x:auto">'
+    shown = [
+        '<div style="overflow-x:auto">'
         + pixels(picture.clamp(0, 1), alt=f"{label}: {alt}", factor=factor, limit=LIMIT)
-        + f'</div><div class="label" style="font-size:0.85em">{escape(label)}</div></div>'
-        for i, (picture, label) in enumerate(zip(pictures, labels, strict=True))
+        + "</div>"
+        for picture, label in zip(pictures, labels, strict=True)
+    ]
+    width = f"{int(factor) * pictures[0].shape[-1]}px"
+    markup = _one_at_a_time(shown, labels, name="Frame", alt=alt, width=width)
+    return Html(markup, f"[{len(pictures)} frames, {labels[0]} to {labels[-1]}: {alt}]")
+
+
+class Slider:
+    """A value that moves, and what belongs to it: computed live with a kernel, stored frames without; see `slider`.
+
+    Attributes:
+        frames: The stored frames as HTML.
+    """
+
+    def __init__(
+        self, compute: Callable[[Any], Html], values: Sequence[float], *, label: str, alt: str, start: float | None
+    ) -> None:
+        self.values = list(values)
+        if len(set(self.values)) < 2 or start not in (None, *self.values):
+            raise ValueError(f"wanted two values or more, the start among them; got {self.values}, start {start}")
+        self.start = self.values[0] if start is None else start
+        self._compute, self._label = compute, label
+        self._shown = [compute(value) for value in self.values]
+        labels = [f"{label} = {value:g}" for value in self.values]
+        first = self.values.index(self.start)
+        markup = [html.markup for html in self._shown]
+        self.frames = Html(
+            _one_at_a_time(markup, labels, name=label, alt=alt, width="100%", first=first),
+            f"[slider, {labels[0]} to {labels[-1]}: {alt}]",
+        )
+
+    def live(self) -> Any:
+        """The slider of ipywidgets: it reaches every value from the smallest to the largest and computes anew."""
+        import ipywidgets
+
+        whole = all(isinstance(value, int) for value in self.values)
+        low, high = min(self.values), max(self.values)
+        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+        control = kind(
+            value=self.start,
+            min=low,
+            max=high,
+            step=1 if whole else (high - low) / 100,
+            description=self._label,
+            continuous_update=False,  # one computation when the handle is released, not one per pixel of its way
+            layout={"width": "480px", "max_width": "100%"},
+        )
+        picture = ipywidgets.HTML(self._shown[self.values.index(self.start)].markup)
+        control.observe(lambda change: setattr(picture, "value", self._compute(change["new"]).markup), names="value")
+        return ipywidgets.VBox([picture, control])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        # A front end with a kernel takes the first of these that it knows; a stored page, the HTML.
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.live().model_id}
+        return {
+            "application/vnd.jupyter.widget-view+json": view,
+            "text/html": self.frames.markup,
+            "text/plain": self.frames.words,
+        }
+
+
+def slider(
+    compute: Callable[[Any], Html],
+    values: Sequence[float],
+    *,
+    label: str,
+    alt: str,
+    start: float | None = None,
+) -> Slider:
+    """A slider for one number and the picture or chart that is computed from it.
+
+    With a kernel and ipywidgets the slider reaches every value between the smallest and the largest of ``values``
+    (whole numbers if they are whole, else hundredths of the way) and calls ``compute`` for each. In a stored page,
+    without a kernel, it steps through ``values``, whose pictures are computed when it is made::
+
+        def restored(sigma):
+            noisy = gaussian_noise(clean, sigma)
+            return figures.strip({"noisy": noisy, "restored": network(noisy)}, alt=f"a boat, σ = {sigma}")
+
+
+        widgets.slider(restored, range(5, 55, 5), label="σ", alt="a boat, noisy and restored")
+
+    Args:
+        compute: Function from a value to what is shown, as `imtrans.figures` returns it. Its alternative text
+            should name the value, so that no two frames have the same.
+        values: Values of the stored frames, at least two.
+        label: What the number is.
+        alt: What is seen in all frames.
+        start: The value shown at first, one of ``values``; None is the first of them.
+
+    Raises:
+        ValueError: With fewer than two values, or a start that is not among them.
+    """
+    return Slider(compute, values, label=label, alt=alt, start=start)
+
+
+def _one_at_a_time(
+    shown: Sequence[str], labels: Sequence[str], *, name: str, alt: str, width: str, first: int = 0
+) -> str:
+    """Pieces of HTML, of which a range control shows one together with its label."""
+    pieces = "".join(
+        f'<div class="frame"{"" if i == first else " hidden"}>{piece}'
+        f'<div class="label" style="font-size:0.85em">{escape(label)}</div></div>'
+        for i, (piece, label) in enumerate(zip(shown, labels, strict=True))
     )
     move = (
         "const f=[...this.parentElement.querySelectorAll('.frame')];"
         "f.forEach((e,i)=>{e.hidden=i!=this.value});"
         "this.setAttribute('aria-valuetext',f[this.value].querySelector('.label').textContent)"
     )
-    width = int(factor) * pictures[0].shape[-1]
-    markup = (
-        f'<div class="frames" role="group" aria-label="{described(alt)}" '
-        f'style="width:{width}px;max-width:100%">{shown}'
-        f'<input type="range" min="0" max="{len(pictures) - 1}" value="0" step="1" aria-label="Frame" '
-        f'aria-valuetext="{escape(labels[0], quote=True)}" style="display:block;width:100%;margin:4px 0 0" '
-        f'oninput="{move}"></div>'
+    return (
+        f'<div class="frames" role="group" aria-label="{described(alt)}" style="width:{width};max-width:100%">{pieces}'
+        f'<input type="range" min="0" max="{len(shown) - 1}" value="{first}" step="1" '
+        f'aria-label="{escape(name, quote=True)}" aria-valuetext="{escape(labels[first], quote=True)}" '
+        f'style="display:block;width:100%;max-width:480px;margin:4px 0 0" oninput="{move}"></div>'
     )
-    return Html(markup, f"[{len(pictures)} frames, {labels[0]} to {labels[-1]}: {alt}]")

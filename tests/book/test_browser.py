@@ -139,3 +139,19 @@ def test_player_asks_for_nothing_and_keeps_its_link(chrome):
     link = chrome.find_element(By.CSS_SELECTOR, ".lecture-video figcaption a")
     assert link.get_attribute("href").startswith("https://www.youtube.com/")
     assert not chrome.find_elements(By.TAG_NAME, "iframe")
+
+
+def test_a_link_into_a_closed_fold_opens_it(chrome):
+    opened(chrome, HTML / "lectures" / "01-srcnn.html")
+    link = chrome.find_element(By.CSS_SELECTOR, "p > a[href='#equation-eq-srcnn-lr']")
+    fold = chrome.execute_script("return document.getElementById('equation-eq-srcnn-lr').closest('details')")
+    for _ in range(2):  # the second click changes no address
+        chrome.execute_script("arguments[0].open = false; arguments[1].click()", fold, link)
+        WebDriverWait(chrome, 10).until(lambda c: fold.get_property("open"), "the fold stays closed")
+
+
+def test_a_page_opened_at_a_place_in_a_fold_opens_the_fold(chrome):
+    opened(chrome, HTML / "lectures" / "01-srcnn.html")
+    chrome.get((HTML / "lectures" / "01-srcnn.html").as_uri() + "#tab-srcnn-colour")
+    inside = "return document.getElementById('tab-srcnn-colour').closest('details').open"
+    WebDriverWait(chrome, 10).until(lambda c: c.execute_script(inside), "the fold stays closed")
