@@ -53,7 +53,7 @@ def left_over() -> None:
     clean = photos.photo("camera").picture
     noisy = GaussianNoise(25)(clean, seed=0)
     result = denoise(zoo.load("dncnn-25"), noisy)
-    panels = [enlarged(figures.crop(p, LAWN)) for p in (clean, noisy, result, 0.5 + 4 * (result - clean))]
+    panels = [enlarged(figures.crop(p, LAWN)) for p in (clean, noisy, result, 0.5 + 2 * (result - clean))]
     row = [panels[0]]
     for panel in panels[1:]:
         row += [gap(panel.shape[-2], 6), panel]
