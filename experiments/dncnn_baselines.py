@@ -162,8 +162,9 @@ def slips(set12: list[tuple[str, Tensor]]) -> None:
     with torch.no_grad():
         scores["network left in training mode"] = mean_psnr([copy.deepcopy(network).train()(y) for y in noisy])
     rows = [{"slip": slip, "psnr": f"{psnr:.2f}"} for slip, psnr in scores.items()]
-    for row, psnr in zip(rows, scores.values(), strict=True):
-        row["difference"] = f"{psnr - scores['none']:+.2f}".replace("-", "−")
+    for row in rows:
+        difference = float(row["psnr"]) - float(rows[0]["psnr"])  # of what is printed
+        row["difference"] = f"{difference:+.2f}".replace("-", "−") if difference else "0.00"
     experiments.write("dncnn-slips", finished(rows, started))
 
 
