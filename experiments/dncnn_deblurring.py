@@ -31,7 +31,7 @@ BOXES = {  # left, top, width, height
     "astronaut": (130, 20, 192, 192),
     "chelsea": (120, 60, 192, 192),
 }
-DETAIL = (50, 30, 92, 92)  # of the camera's box
+DETAIL = (76, 52, 90, 84)  # of the camera's box
 
 
 def transfer(size: int) -> Tensor:

@@ -84,6 +84,16 @@ def three_tasks() -> None:
     images.write(FIGURES / "dncnn-three.png", torch.cat(parts, dim=-2))
 
 
+def deblurring() -> None:
+    """The detail that `dncnn_deblurring.py` kept: blurred, by Wiener's filter, by RED, the truth."""
+    strip = experiments.picture("dncnn-deblurring.png")
+    panels = [enlarged(part) for part in strip.chunk(4, dim=-1)]
+    row = [panels[0]]
+    for panel in panels[1:]:
+        row += [gap(panel.shape[-2], 6), panel]
+    images.write(FIGURES / "dncnn-deblurring.png", torch.cat(row, dim=-1))
+
+
 def mismatch() -> None:
     """PSNR against the noise level of the picture."""
     figure, ax = figures.canvas(height=3.2)
@@ -140,6 +150,7 @@ def main() -> None:
     photograph()
     left_over()
     three_tasks()
+    deblurring()
     mismatch()
     ablation()
     lives_on()
