@@ -11,7 +11,7 @@ import torch
 from prior_stopping import part, write
 from torch import Tensor
 
-from imtrans import zoo
+from imtrans import hardware
 from imtrans.degrade import gaussian_noise
 from imtrans.prior import denoising, iterate
 
@@ -46,7 +46,7 @@ def main() -> None:
             if state.iteration >= ITERATIONS:
                 break
         facts = {"side": SIDE, "width": 128, "cpu_seconds": round(time.process_time() - start)}
-        facts |= {"machine": zoo.machine(), "date": datetime.date.today()}
+        facts |= {"machine": hardware.processor_name(), "date": datetime.date.today()}
         shown = [(i, loss) for i, loss in enumerate(losses, 1) if i == 1 or i % EVERY == 0]
         rows += [{"target": name, "iteration": i, "loss": f"{loss:.6f}"} | facts for i, loss in shown]
         write("prior-curves", rows)

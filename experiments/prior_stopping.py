@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from imtrans import figures, zoo
+from imtrans import figures, hardware
 from imtrans.data import photos
 from imtrans.degrade import gaussian_noise
 from imtrans.metrics import psnr
@@ -86,7 +86,7 @@ def main() -> None:
             row, curve = run(picture, seed)
             which = {"picture": name, "seed": seed}
             setting = {"side": SIDE, "width": WIDTH, "sigma": SIGMA, "iterations": ITERATIONS}
-            about = {"machine": zoo.machine(), "date": datetime.date.today()}
+            about = {"machine": hardware.processor_name(), "date": datetime.date.today()}
             rows.append(which | setting | row | about)
             curves += [which | point | about for point in curve]
             write("prior-stopping", rows)

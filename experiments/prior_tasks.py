@@ -22,7 +22,7 @@ from prior_stopping import RESULTS, part, write
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from imtrans import degrade, figures, images, metrics, prior, zoo
+from imtrans import degrade, figures, hardware, images, metrics, prior, zoo
 from imtrans.assets import data_root
 from imtrans.resize import imresize
 from imtrans.restore import super_resolve
@@ -190,7 +190,7 @@ def run(task: Task) -> dict:
     row |= {"psnr_known_kept": f"{task.measure(together, task.truth):.2f}"}
     row |= {"best": f"{decibels[best]:.2f}", "best_iteration": best + 1, "measured_on": task.measure.__name__}
     row |= {"note": task.note, "collapses": state.collapses, "cpu_seconds": round(time.process_time() - start)}
-    return row | {"machine": zoo.machine(), "date": datetime.date.today()}
+    return row | {"machine": hardware.processor_name(), "date": datetime.date.today()}
 
 
 def main() -> None:

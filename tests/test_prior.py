@@ -224,7 +224,7 @@ def test_lower_precision_where_the_processor_has_it():
 
 def test_no_half_precision_where_gradients_would_vanish(monkeypatch):
     """A GPU that has fp16 alone: it computes in single precision, so that the picture is the same."""
-    monkeypatch.setattr(prior, "autocast_dtype", lambda device: torch.float16)
+    monkeypatch.setattr(prior.hardware, "autocast_dtype", lambda device: torch.float16)
     low, high = (states(cat(3), STILL, 2, autocast=autocast) for autocast in (True, False))
     assert torch.equal(low[-1].output, high[-1].output)
 
@@ -528,21 +528,6 @@ def test_memory_grows_with_the_picture():
     assert prior.needed_bytes(prior.hole_filling(), 40_000, 40_000) > 1e12  # and nothing is computed
     with pytest.raises(ValueError, match="needs 33 pixels"):
         prior.needed_bytes(settings, 32, 512)
-
-
-def test_free_memory(monkeypatch):
-    assert 1e6 < prior.free_bytes() < 1e15 or prior.free_bytes() == math.inf
-    read = "MemTotal: 9 kB\nMemFree: 8 kB\nMemAvailable:       7 kB\n"
-    monkeypatch.setattr(prior.Path, "read_text", lambda path: read)
-    assert prior.free_bytes() == 7 * 1024
-    read = "MemTotal: 9 kB\n"
-    assert prior.free_bytes("cpu") == math.inf
-
-    def nowhere(path):
-        raise FileNotFoundError
-
-    monkeypatch.setattr(prior.Path, "read_text", nowhere)
-    assert prior.free_bytes() == math.inf
 
 
 def test_what_a_hole_is():

@@ -403,8 +403,8 @@ print(f"{sum(p.numel() for p in plain.parameters()):,} parameters are left")
 # is used for a score below, and dead leaves, pictures made of random disks.
 
 # %%
-recipe = zoo.entry("dncnn-25").recipe(budget=BUDGET)
-print(*recipe.material, recipe.optimizer, sep="\n")
+recipe = zoo.entry("dncnn-25").recipe(BUDGET)
+print(*recipe.sources, recipe.optimization, sep="\n")
 
 # %%
 pairs = recipe.data(recipe.seed)  # pairs[i] is (y_i, x_i)

@@ -78,7 +78,8 @@ def restore(
     # Fit the network and write the result
     _estimate(picture, settings, iterations, size, options)
     fitted = prior.restore(picture, settings, iterations=iterations, stop=stop, keep_on_interrupt=True, **options)
-    write(target, fitted.picture if known is None else known * picture + (1 - known) * fitted.picture, alpha)
+    result = fitted.picture if known is None else known * picture + (1 - known) * fitted.picture
+    write(target, result, alpha, source)
     done = len(fitted.losses)
     if done < iterations and not (stop and stop.done):
         raise KeyboardInterrupt(f" after {done:,} of {iterations:,} iterations; {target} holds the result so far")
