@@ -60,7 +60,7 @@ def test_ranges():
             assert row["sigma"] is None, row
         else:
             assert row["task"] == "denoising", row
-            assert row["sigma"] in (15, 25, 50), row
+            assert row["sigma"] in (15, 25, 50, 75), row
             assert row["scale"] is None, row
 
 
@@ -140,7 +140,9 @@ def test_what_was_run_again_stands_apart_from_what_is_printed(paper, wanted, pri
 def test_authors_weights_reach_what_is_printed():
     for row in published.rows():
         if row["psnr"] is not None and row["rerun_psnr"] is not None:
-            assert abs(row["psnr"] - row["rerun_psnr"]) < 0.015, row
+            # Noise of another generator moves the mean over a set a little more than another rounding does.
+            tolerance = 0.03 if row["task"] == "denoising" else 0.015
+            assert abs(row["psnr"] - row["rerun_psnr"]) < tolerance, row
 
 
 def test_no_protocol_is_claimed_for_espcn():
