@@ -10,7 +10,7 @@ BOOK := _build/html/index.html
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test test-book notebooks experiments lint bench train clean
+.PHONY: help setup book serve test test-machines test-book notebooks experiments lint words bench train clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ serve: book ## build, then serve the book on http://127.0.0.1:8000 (PORT=... for
 test: $(VENV)/.package ## unit tests and every notebook, outputs compared
 	$(PY) -m pytest --nbval
 
+test-machines: $(VENV)/.package ## every notebook as other processors and thread counts compute it (GROUNDS="avx2 sse41")
+	$(PY) notebooks/machines.py $(GROUNDS)
+
 test-book: book $(VENV)/.package ## build, then test the built pages in headless Chromium
 	@$(PY) tests/book/browser.py
 	$(PY) -m pytest tests/book
@@ -42,17 +45,20 @@ lint: $(VENV)/.package ## ruff: rules and format
 	$(PY) -m ruff check $(LINTED)
 	$(PY) -m ruff format --check $(LINTED)
 
+words: $(PY) ## count the words of each page's main line
+	@$(PY) book/words.py
+
 bench: $(VENV)/.package ## measure speed and scale beside peers (minutes; never part of the tests)
 	@set -e; for script in $(sort $(wildcard benchmarks/*.py)); do echo "== $$script"; $(PY) -u $$script; done
 
 train: $(VENV)/.package ## work through training-queue.txt; a run that was cut off goes on where it stopped, one that fails is passed over
 	@set -e; grep -v -e '^#' -e '^[[:space:]]*$$' training-queue.txt | while read -r line; do \
-		echo "== imtrans train $$line --resume"; nice -n 19 $(VENV)/bin/imtrans train $$line --resume </dev/null || [ $$? -ne 130 ]; done
+		echo "== imtrans train $$line --resume"; $(VENV)/bin/imtrans train $$line --resume </dev/null || [ $$? -ne 130 ]; done
 
 clean: ## remove what a build wrote (.venv stays)
 	rm -rf _build
 
-LINTED := $(wildcard src tests notebooks/source notebooks/*.py book/ext benchmarks experiments)
+LINTED := $(wildcard src tests conftest.py notebooks/source notebooks/*.py notebooks/perturbed book/*.py book/ext benchmarks experiments)
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with PYTHON=...")'

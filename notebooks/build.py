@@ -44,7 +44,19 @@ import yaml
 NOTEBOOKS = Path(__file__).resolve().parent
 ROOT = NOTEBOOKS.parent
 ZOO = ROOT / "src" / "imtrans" / "zoo"
+PUBLISHED = ROOT / "src" / "imtrans" / "published"
 RESULTS = ROOT / "results"
+
+# Environment variables that let a kernel compute as other machines do: what ``make test-machines`` runs under.
+GROUNDS: dict[str, dict[str, str]] = {
+    "native": {},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "sse41": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "1-thread": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+    "4-threads": {"OMP_NUM_THREADS": "4", "MKL_NUM_THREADS": "4", "MKL_DYNAMIC": "FALSE"},  # else no more than cores
+    # Python imports the file sitecustomize.py that it finds here: it perturbs what every optimiser starts from.
+    "perturbed": {"PYTHONPATH": str(NOTEBOOKS / "perturbed")},
+}
 
 METADATA = {
     "accelerator": "GPU",
@@ -56,18 +68,24 @@ HIDDEN_FROM_STUDENTS = {"solution", "wrong"}
 KEPT_IN_SOLUTIONS = {"ground", "exercise", "solution", "check"}
 
 
-def kernel_environment(scratch: str | os.PathLike) -> dict[str, str]:
+def kernel_environment(scratch: str | os.PathLike, ground: str = "native") -> dict[str, str]:
     """The same ground for every notebook kernel: quick, the CPU, two threads, no network, no data.
 
     The stored outputs come from here and ``pytest --nbval`` runs here (root ``conftest.py``), so they agree
     on every machine.
 
     Args:
-        scratch: An empty folder in place of the user's cache, where a benchmark or a checkpoint might lie.
+        scratch: An empty folder in place of the user's cache, which might hold a benchmark or a checkpoint.
+        ground: The machine to compute like: one of ``GROUNDS``.
 
     Returns:
         The complete environment of a kernel.
+
+    Raises:
+        ValueError: If there is no such ground.
     """
+    if ground not in GROUNDS:
+        raise ValueError(f"no ground is called {ground!r}: there are {', '.join(GROUNDS)}")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IMTRANS_") and k.lower() != "no_proxy"}
     environment |= {
         "IMTRANS_BUDGET": "quick",
@@ -87,6 +105,10 @@ def kernel_environment(scratch: str | os.PathLike) -> dict[str, str]:
     environment |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), closed)
     # matplotlib lists the fonts once; better here than with a notice in the middle of a notebook.
     subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], env=environment, check=True)
+    own = environment.get("PYTHONPATH")
+    environment |= GROUNDS[ground]
+    if own and environment["PYTHONPATH"] != own:
+        environment["PYTHONPATH"] += os.pathsep + own
     return environment
 
 
@@ -220,17 +242,22 @@ def _notebook(cells: list) -> nbformat.NotebookNode:
 
 
 def fingerprint(notebook: nbformat.NotebookNode) -> str:
-    """Hash of all that the outputs depend on: the code, and the cards and results that the code names.
+    """Hash of the code, and of the cards, results and published tables that the code names.
 
-    The address of the repository does not count: setting it asks for no new run.
+    The package's own code does not count: nbval compares the outputs. Nor does the address of the repository.
     """
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     code = [re.sub(r'REPOSITORY = ".*"', 'REPOSITORY = ""', text) for text in code]
     named = set(re.findall(r"[\"']([\w.-]+)[\"']", "\n".join(code)))
-    files = [path for name in named for path in (ZOO / f"{name}.json", RESULTS / f"{name}.csv") if path.is_file()]
+    places = [
+        place
+        for name in named
+        for place in (ZOO / f"{name}.json", RESULTS / f"{name}.csv", RESULTS / name, PUBLISHED / f"{name}.csv")
+    ]
+    files = {f"{place.parent.name}/{place.name}": place for place in places if place.is_file()}
     content = {
         "code": code,
-        "files": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)},
+        "files": {name: hashlib.sha256(files[name].read_bytes()).hexdigest() for name in sorted(files)},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -1,9 +1,11 @@
-"""The self-check of exercises: not answered, right, wrong and why."""
+"""The self-check of exercises: not answered, right, wrong and why. Claims: what they print and what they record."""
+
+import json
 
 import pytest
 import torch
 
-from imtrans.exercises import check
+from imtrans.exercises import check, claim
 
 
 def said(capsys, *args, **kwargs) -> str:
@@ -58,3 +60,32 @@ def test_wrong_and_why(capsys, answer, expected, why):
 def test_a_known_mistake_is_named(capsys):
     line = said(capsys, 8032, 8129, mistakes=[(1, "no"), (8032, "the biases are missing")])
     assert line == "wrong: the biases are missing"
+
+
+@pytest.mark.parametrize(("value", "bound"), [(0.5, {"above": 0.3}), (torch.tensor(0.1), {"below": 0.3})])
+def test_a_claim_that_holds_prints_its_statement_and_no_value(capsys, value, bound):
+    claim("it is better", value, **bound)
+    assert capsys.readouterr().out == "yes: it is better\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "bound"), [(0.3, {"above": 0.3}), (0.4, {"below": 0.3}), (float("nan"), {"above": 0})]
+)
+def test_a_claim_that_fails_is_not_said_to_hold(capsys, value, bound):
+    claim("it is better", value, **bound)
+    assert capsys.readouterr().out.startswith("not on this machine: it is better (")
+
+
+@pytest.mark.parametrize("bounds", [{}, {"above": 1, "below": 2}])
+def test_a_claim_has_exactly_one_bound(bounds):
+    with pytest.raises(ValueError, match="one bound"):
+        claim("it is better", 1, **bounds)
+
+
+def test_a_claim_is_recorded_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMTRANS_CLAIMS", str(tmp_path / "claims.jsonl"))
+    claim("σ is small", 0.1, below=0.3)
+    claim("it is better", 0.5, above=0.3)
+    first, second = map(json.loads, (tmp_path / "claims.jsonl").read_text(encoding="utf-8").splitlines())
+    assert first == {"statement": "σ is small", "value": 0.1, "bound": 0.3, "margin": pytest.approx(0.2)}
+    assert second["margin"] == pytest.approx(0.2)

@@ -353,6 +353,40 @@ def test_kernels_get_the_same_ground(tmp_path, monkeypatch):
         assert Path(cache).is_relative_to(tmp_path)
 
 
+@pytest.mark.parametrize("ground", build.GROUNDS)
+def test_a_ground_is_in_force_in_a_kernel(ground, tmp_path):
+    """What torch says of itself: its instruction set and threads, and whether a start is perturbed."""
+    environment = build.kernel_environment(tmp_path, ground)
+    program = (
+        "import torch\n"
+        "start = torch.nn.Parameter(torch.ones(1000))\n"
+        "torch.optim.SGD([start], lr=1)\n"
+        "print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads(), float((start - 1).abs().max()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    capability, threads, perturbation = done.stdout.split()
+    assert {"avx2": "AVX2", "sse41": "DEFAULT"}.get(ground, capability) == capability
+    assert int(threads) == {"1-thread": 1, "4-threads": 4}.get(ground, 2)
+    assert (1e-6 < float(perturbation) < 1e-5) if ground == "perturbed" else float(perturbation) == 0
+
+
+def test_a_ground_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no ground is called 'arm': there are native"):
+        build.kernel_environment(tmp_path, "arm")
+
+
+@pytest.mark.parametrize("place", ["ZOO/table.json", "RESULTS/table.csv", "RESULTS/table", "PUBLISHED/table.csv"])
+def test_a_file_that_a_notebook_names_counts_for_its_fingerprint(place, tmp_path, monkeypatch):
+    folder, name = place.split("/")
+    monkeypatch.setattr(build, folder, tmp_path)
+    notebook = build._notebook([nbformat.v4.new_code_cell('show("table")')])
+    before = build.fingerprint(notebook)
+    (tmp_path / name).write_text("1")
+    with_file = build.fingerprint(notebook)
+    (tmp_path / name).write_text("2")
+    assert len({before, with_file, build.fingerprint(notebook)}) == 3
+
+
 @by_source
 def test_with_data_at_hand(source, data_root, request, tmp_path):
     """A notebook that meets the benchmarks runs to its end too. Outputs are not compared; once for each content."""

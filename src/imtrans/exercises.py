@@ -1,10 +1,16 @@
-"""Exercises that check themselves.
+"""Exercises that check themselves, and claims that hold on every machine.
 
     check(answer, expected, mistakes=[(20160, "those are the weights; the biases are missing")])
 
 prints "not answered yet" while the answer is still the stub's ``...``, then "right" or "wrong" and why.
+
+    claim("the network is more than 0.3 dB better than bicubic", psnr - bicubic, above=0.3)
+
+prints the sentence after "yes" if the number is above the bound.
 """
 
+import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +43,39 @@ def check(
     else:
         why = next((words for wrong, words in mistakes if _same(answer, wrong, tolerance)), None)
         print(f"wrong: {why or _difference(answer, expected)}")
+
+
+def claim(statement: str, value: float, *, above: float | None = None, below: float | None = None) -> None:
+    """State a fact about a number that a training or an optimisation made, and print whether it holds.
+
+    Such a number differs from machine to machine, so it is not printed where the claim holds: the bound is what the
+    sentence may say. Where the environment variable ``IMTRANS_CLAIMS`` names a file, statement, value and bound are
+    appended to it as a line of JSON; ``make test-machines`` compares them over several kinds of machine, and wants the
+    distance between value and bound to be at least three times the range of the values.
+
+    Args:
+        statement: A whole sentence that is true if the value is on the right side of the bound.
+        value: The number.
+        above: The bound, if the value has to be larger.
+        below: The bound, if the value has to be smaller.
+
+    Raises:
+        ValueError: Unless exactly one bound is given.
+    """
+    if (above is None) == (below is None):
+        raise ValueError("a claim has one bound: above or below")
+    value, bound = float(value), float(below if above is None else above)
+    margin = bound - value if above is None else value - bound
+    if margin > 0:
+        print(f"yes: {statement}")
+    else:
+        print(
+            f"not on this machine: {statement} ({value:.4g}, wanted {'below' if above is None else 'above'} {bound:g})"
+        )
+    if path := os.environ.get("IMTRANS_CLAIMS"):
+        entry = {"statement": statement, "value": value, "bound": bound, "margin": margin}
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
 def _missing(answer: Answer) -> bool:
