@@ -13,7 +13,7 @@ from torch import Tensor
 
 from imtrans import zoo
 from imtrans.degrade import gaussian_noise
-from imtrans.prior import denoising, iterate
+from imtrans.prior import iterate, settings
 
 SIDE = 64
 SIGMA = 25
@@ -36,11 +36,11 @@ def targets(picture: Tensor) -> dict[str, Tensor]:
 def main() -> None:
     """Fit each, write."""
     # Nothing is added to z: what resists here is the network alone.
-    settings = replace(denoising(), input_noise=0)
+    bare = replace(settings.denoising(), input_noise=0)
     rows = []
     for name, target in targets(part("astronaut", (22, 2), SIDE, 0.25)).items():
         start, losses = time.process_time(), []
-        for state in iterate(target, settings, autocast=True):
+        for state in iterate(target, bare, autocast=True):
             del losses[state.iteration - 1 :]
             losses.append(state.loss)
             if state.iteration >= ITERATIONS:

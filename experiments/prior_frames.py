@@ -12,7 +12,7 @@ from prior_stopping import RESULTS, part, write
 
 from imtrans import images, zoo
 from imtrans.degrade import gaussian_noise
-from imtrans.prior import denoising, iterate
+from imtrans.prior import iterate, settings
 
 SIDE, WIDTH, SIGMA = 128, 64, 25
 ITERATIONS = 2000
@@ -25,7 +25,8 @@ def main() -> None:
     truth = part("chelsea", (30, 12), SIDE)
     noisy = gaussian_noise(truth, SIGMA, seed=0)
     rows, start = [], time.process_time()
-    for state in iterate(noisy, denoising(SIGMA).narrow(*(WIDTH,) * 5), autocast=True):
+    narrow = settings.denoising(SIGMA).narrow(*(WIDTH,) * 5)
+    for state in iterate(noisy, narrow, autocast=True):
         if state.iteration in KEPT:
             images.write(RESULTS / f"prior-frame-{state.iteration}.png", state.output)
         if state.iteration == 1 or state.iteration % EVERY == 0:

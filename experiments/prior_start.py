@@ -11,7 +11,7 @@ from torch import nn
 
 from imtrans import zoo
 from imtrans.models.deep_image_prior import Hourglass
-from imtrans.prior import Settings, denoising
+from imtrans.prior import Settings, settings
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class OldStart(Settings):
 
 def main() -> None:
     """Both starts, seed by seed; written after each run."""
-    today = denoising(SIGMA).narrow(*(WIDTH,) * 5)
+    today = settings.denoising(SIGMA).narrow(*(WIDTH,) * 5)
     picture, rows = part("astronaut", CORNERS["astronaut"], SIDE, 0.25), []
     for seed in SEEDS:
-        for gamma, settings in (("1", today), ("U(0, 1)", OldStart(**vars(today)))):
-            row, _ = run(picture, seed, settings)
+        for gamma, start in (("1", today), ("U(0, 1)", OldStart(**vars(today)))):
+            row, _ = run(picture, seed, start)
             setting = {"picture": "astronaut", "seed": seed, "gamma": gamma, "side": SIDE, "width": WIDTH}
             about = {"iterations": ITERATIONS, "machine": zoo.machine(), "date": datetime.date.today()}
             rows.append(setting | row | about)

@@ -16,7 +16,7 @@ from imtrans import figures, zoo
 from imtrans.data import photos
 from imtrans.degrade import gaussian_noise
 from imtrans.metrics import psnr
-from imtrans.prior import Discrepancy, LeastVariance, Settings, denoising, iterate
+from imtrans.prior import Discrepancy, LeastVariance, Settings, iterate, settings
 from imtrans.resize import imresize
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -36,7 +36,7 @@ def part(name: str, corner: tuple[int, int], side: int, shrink: float = 0.5) -> 
     return figures.crop(small, (*corner, side, side))
 
 
-def run(picture: Tensor, seed: int, settings: Settings) -> tuple[dict, list[dict]]:
+def run(picture: Tensor, seed: int, chosen: Settings) -> tuple[dict, list[dict]]:
     """One optimisation to its end: where rules would have stopped it, and its curve."""
     # Not clipped, as everywhere in the course: clipped noise is weaker than σ, and `Discrepancy` would stop too early.
     noisy = gaussian_noise(picture, SIGMA, seed=0)
@@ -45,7 +45,7 @@ def run(picture: Tensor, seed: int, settings: Settings) -> tuple[dict, list[dict
     ends: dict[str, int] = {}
     outputs, averages, curve = [], [], []
     start = time.process_time()
-    for state in iterate(noisy, settings, seed=seed, autocast=True):
+    for state in iterate(noisy, chosen, seed=seed, autocast=True):
         for name, rule in rules.items():
             if name not in ends:
                 rule.update(state.iteration, state.output, state.loss)
@@ -82,7 +82,7 @@ def main() -> None:
     for name, corner in CORNERS.items():
         picture = part(name, corner, SIDE, 0.25)
         for seed in SEEDS:
-            row, curve = run(picture, seed, denoising(SIGMA).narrow(*(WIDTH,) * 5))
+            row, curve = run(picture, seed, settings.denoising(SIGMA).narrow(*(WIDTH,) * 5))
             which = {"picture": name, "seed": seed}
             setting = {"side": SIDE, "width": WIDTH, "sigma": SIGMA, "iterations": ITERATIONS}
             about = {"machine": zoo.machine(), "date": datetime.date.today()}

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from imtrans import degrade, figures, images, metrics, prior, zoo
 from imtrans.assets import data_root
+from imtrans.models.deep_image_prior import Level
 from imtrans.resize import imresize
 from imtrans.restore import super_resolve
 
@@ -104,7 +105,7 @@ def text() -> Task:
     images.write(RESULTS / "prior-text-mask.png", mask)
     observed, known = truth * mask, {"mask": mask}
     baseline = "biharmonic", biharmonic(observed, mask)
-    settings = prior.inpainting()
+    settings = prior.settings.inpainting()
     return Task("text", "astronaut", truth, observed, observed, settings, 1500, baseline, whole, known, "prior-text")
 
 
@@ -115,7 +116,7 @@ def enlargement(name: str, corner: tuple[int, int]) -> Task:
     how = {"degrade": partial(degrade.lanczos_down, scale=4), "size": (128, 128)}
     shown = imresize(observed, 4).clamp(0, 1)
     trained = super_resolve(zoo.load("vdsr"), observed, 4).clamp(0, 1)
-    settings = prior.super_resolution(4)
+    settings = prior.settings.super_resolution(4)
     return Task("x4", name, truth, observed, shown, settings, 400, ("vdsr", trained), luma, how, f"prior-x4-{name}")
 
 
@@ -124,7 +125,7 @@ def half(barbara: Tensor) -> Task:
     truth = figures.crop(barbara, (320, 60, 128, 128))
     mask = degrade.pixel_mask(128, 128, keep=0.5, seed=0)
     observed, known = truth * mask, {"mask": mask}
-    settings = replace(prior.half_the_pixels(), rate=0.01)
+    settings = replace(prior.settings.half_the_pixels(), rate=0.01)
     note = "a part of 512×512; rate 0.01 in place of 0.001"
     baseline = "biharmonic", biharmonic(observed, mask)
     return Task("half", "barbara", truth, observed, observed, settings, 2500, baseline, whole, known, note=note)
@@ -134,7 +135,7 @@ def jpeg() -> Task:
     """Quality 10, with the settings and the iterations of the paper."""
     truth = part("astronaut", (50, 4), 128)
     decoded = degrade.jpeg(truth, 10)
-    settings = prior.jpeg_cleanup()
+    settings = prior.settings.jpeg_cleanup()
     doing_nothing = "the JPEG", decoded
     return Task("jpeg", "astronaut", truth, decoded, decoded, settings, 2400, doing_nothing, whole, keep="prior-jpeg")
 
@@ -145,9 +146,10 @@ def hole(skips: bool) -> Task:
     left, top, width, height = HOLE
     mask = torch.ones(1, 1, 160, 160)
     mask[..., top : top + height, left : left + width] = 0
-    observed, settings, keep, note = truth * mask, prior.large_hole(), "prior-hole", ""
+    observed, settings, keep, note = truth * mask, prior.settings.large_hole(), "prior-hole", ""
     if skips:
-        settings, keep, note = replace(settings, skip=(4,) * 6), "prior-hole-skips", "with skips of 4"
+        settings = replace(settings, shape={**settings.shape, "skip": 4})
+        keep, note = "prior-hole-skips", "with skips of 4"
     baseline = "biharmonic", biharmonic(observed, mask)
     known = {"mask": mask}
     return Task("hole", "coffee", truth, observed, observed, settings, 700, baseline, in_hole, known, keep, note)
@@ -182,8 +184,11 @@ def run(task: Task) -> dict:
     best = max(range(task.iterations), key=decibels.__getitem__)
     mask = task.how.get("mask")
     together = answer if mask is None else torch.where(mask > 0, task.observed, answer)
-    row = {"task": task.name, "picture": task.picture, "side": task.truth.shape[-1], "width": max(task.settings.down)}
-    row |= {"skip": max(task.settings.skip), "rate": task.settings.rate, "iterations": task.iterations}
+    levels = [level for level in task.settings.network().modules() if isinstance(level, Level)]
+    width = max(level.down[0].out_channels for level in levels)
+    skip = max(level.skip[0].out_channels if level.skip else 0 for level in levels)
+    row = {"task": task.name, "picture": task.picture, "side": task.truth.shape[-1], "width": width}
+    row |= {"skip": skip, "rate": task.settings.rate, "iterations": task.iterations}
     row |= {"input_psnr": f"{task.measure(task.shown, task.truth):.2f}", "baseline": task.baseline[0]}
     row |= {"baseline_psnr": f"{task.measure(task.baseline[1], task.truth):.2f}", "psnr": f"{decibels[-1]:.2f}"}
     # What is known need not be taken from the network: its pixels put back.

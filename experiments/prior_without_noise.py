@@ -24,7 +24,9 @@ def main() -> None:
     truth = part("chelsea", (22, 6), SIDE, 0.25)
     mask = degrade.pixel_mask(SIDE, SIDE, keep=0.5, seed=0)
     down = partial(degrade.lanczos_down, scale=4)
-    settings = prior.super_resolution(4).narrow(*(WIDTH,) * 5)  # those of half of the pixels, at ten times the rate
+    settings = prior.settings.super_resolution(4).narrow(
+        *(WIDTH,) * 5
+    )  # those of half of the pixels, at ten times the rate
     tasks = {
         "half": (truth * mask, {"mask": mask}, whole),
         "x4": (down(truth), {"degrade": down, "size": (SIDE, SIDE)}, luma),
