@@ -390,7 +390,7 @@ print("pull on hidden pixels:", (pull * (1 - half)).abs().max().item())
 step = torch.optim.SGD(ours.parameters(), lr=0.01)
 energy.backward()
 step.step()
-moved = ((ours(some) - output) * (1 - half)).abs().max()
+moved = ((ours(some) - output) * (1 - half)).abs().max().item()
 claim("hidden pixels moved all the same", moved, above=1e-3)
 
 # %% [markdown]
@@ -487,7 +487,7 @@ def watch(state):
 
 # %%
 falls = "The loss of the noisy picture: steep at first, then slower and slower."
-live = figures.LiveCurve(LENGTH, alt=falls, updates=6)
+live = figures.LiveCurve(LENGTH, alt=falls, updates=3)
 how = {"iterations": LENGTH, "decay": 0.98, **quietly}
 run = prior.restore(noisy, bare, stop=rule, on_step=watch, **how)
 
