@@ -30,10 +30,11 @@ from torch import Tensor, nn
 
 from imtrans import zoo
 from imtrans.data.pairs import NoisePairs
-from imtrans.evaluation import validator
+from imtrans.degrade import GaussianNoise
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.dncnn import DnCNN
 from imtrans.recipes.material import material, to_luma
+from imtrans.suite import validator
 from imtrans.training import Recipe, clip_by_rate, constant, exponential, fit, staircase
 
 DEPTH, FEATURES = 10, 32
@@ -96,7 +97,7 @@ def samples(pictures: list[Tensor], seed: int) -> NoisePairs:
 def main() -> None:
     """Train the eight, write their curves."""
     pictures = to_luma(material(("Train400",)).pictures)
-    validate = validator(sigmas=(SIGMA,), size=128)
+    validate = validator([GaussianNoise(SIGMA)], size=128)
     path = Path(__file__).parents[1] / "results" / "dncnn-ablation.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

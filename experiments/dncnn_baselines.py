@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from imtrans import zoo
 from imtrans.data import benchmarks
-from imtrans.degrade import gaussian_noise
+from imtrans.degrade import GaussianNoise, gaussian_noise
 from imtrans.evaluation import evaluate
 from imtrans.models.dncnn import DnCNN
 
@@ -127,7 +127,7 @@ def baselines(set12: list[tuple[str, Tensor]]) -> None:
         network = shipped(f"dncnn-{sigma}")
         methods = classical(sigma) | ({"DnCNN-S": network} if network else {})
         for name, method in methods.items():
-            result = evaluate(method, set12, sigma=sigma)
+            result = evaluate(method, set12, GaussianNoise(sigma))
             rows.append({"method": name, "sigma": sigma, "psnr": f"{result.psnr:.2f}", "ssim": f"{result.ssim:.4f}"})
             rows[-1]["time_ratio"] = f"{ratios[name]:.3f}"
     write("dncnn-baselines", rows, started)
@@ -139,7 +139,7 @@ def mismatch(set12: list[tuple[str, Tensor]]) -> None:
         if network := shipped(name):
             trained = network.sigma if isinstance(network.sigma, int) else "{}-{}".format(*network.sigma)
             for sigma in MISMATCH:
-                psnr = evaluate(network, set12, sigma=sigma).psnr
+                psnr = evaluate(network, set12, GaussianNoise(sigma)).psnr
                 rows.append({"model": name, "trained_for": trained, "sigma": sigma, "psnr": f"{psnr:.2f}"})
     write("dncnn-mismatch", rows, started)
 
@@ -150,7 +150,7 @@ def clipping(set12: list[tuple[str, Tensor]]) -> None:
         if network := shipped(name):
             for sigma in SIGMAS:
                 for clipped, seen in ((0, network), (1, Clipped(network))):
-                    psnr = evaluate(seen, set12, sigma=sigma).psnr
+                    psnr = evaluate(seen, set12, GaussianNoise(sigma)).psnr
                     rows.append({"model": name, "sigma": sigma, "clipped": clipped, "psnr": f"{psnr:.2f}"})
     write("dncnn-clipping", rows, started)
 

@@ -5,16 +5,15 @@ coordinates: a plain one with ReLUs, and the same with sines and cosines of rand
 others, "Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional Domains", NeurIPS 2020).
 """
 
-import datetime
 import math
 import time
 
 import torch
-from prior_stopping import RESULTS, part, write
+from prior_stopping import part
 from prior_tasks import whole
 from torch import Tensor, nn
 
-from imtrans import degrade, images, prior, zoo
+from imtrans import degrade, experiments, images, prior
 
 SIDE, WIDTH = 128, 64
 STEPS = 600  # of Adam, for each of the three
@@ -72,11 +71,11 @@ def main() -> None:
     for name, fit in fits.items():
         start = time.process_time()
         picture = fit()
-        images.write(RESULTS / f"prior-coordinates-{name}.png", picture)
+        images.write(experiments.FOLDERS[-1] / f"prior-coordinates-{name}.png", picture)
         row = {"network": name, "picture": "chelsea", "side": SIDE, "steps": STEPS, "seed": 0}
         row |= {"psnr": f"{whole(picture, truth):.2f}", "cpu_seconds": round(time.process_time() - start)}
-        rows.append(row | {"machine": zoo.machine(), "date": datetime.date.today()})
-        write("prior-coordinates", rows)
+        rows.append(row)
+        experiments.write("prior-coordinates", rows)
         print(rows[-1], flush=True)
 
 

@@ -3,15 +3,14 @@
 Writes results/prior-curves.csv: the mean squared error at every fifth iteration.
 """
 
-import datetime
 import time
 from dataclasses import replace
 
 import torch
-from prior_stopping import part, write
+from prior_stopping import part
 from torch import Tensor
 
-from imtrans import zoo
+from imtrans import experiments
 from imtrans.degrade import gaussian_noise
 from imtrans.prior import iterate, settings
 
@@ -46,10 +45,9 @@ def main() -> None:
             if state.iteration >= ITERATIONS:
                 break
         facts = {"side": SIDE, "width": 128, "cpu_seconds": round(time.process_time() - start)}
-        facts |= {"machine": zoo.machine(), "date": datetime.date.today()}
         shown = [(i, loss) for i, loss in enumerate(losses, 1) if i == 1 or i % EVERY == 0]
         rows += [{"target": name, "iteration": i, "loss": f"{loss:.6f}"} | facts for i, loss in shown]
-        write("prior-curves", rows)
+        experiments.write("prior-curves", rows)
         print(name, losses[-1], facts, flush=True)
 
 

@@ -15,7 +15,7 @@ from prior_stopping import CORNERS, SIGMA, part
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from imtrans import degrade, images, measured, zoo
+from imtrans import degrade, experiments, images, zoo
 from imtrans.figures import COLORS, GROUND, INK, canvas, crop
 from imtrans.resize import imresize
 from imtrans.restore import super_resolve
@@ -72,27 +72,27 @@ def before_after() -> None:
     holed = cup.clone()
     holed[..., 12:52, 12:52] = 0
     before = [
-        enlarged(astronaut * measured.picture("prior-text-mask.png"), 2),
+        enlarged(astronaut * experiments.picture("prior-text-mask.png"), 2),
         enlarged(holed, 4),
         enlarged(degrade.gaussian_noise(cat, SIGMA, seed=0), 2),
     ]
     after = [
-        enlarged(measured.picture("prior-text.png"), 2),
-        enlarged(crop(measured.picture("prior-hole.png"), (16, 16, 64, 64)), 4),
-        enlarged(measured.picture("prior-frame-500.png"), 2),
+        enlarged(experiments.picture("prior-text.png"), 2),
+        enlarged(crop(experiments.picture("prior-hole.png"), (16, 16, 64, 64)), 4),
+        enlarged(experiments.picture("prior-frame-500.png"), 2),
     ]
     sheet("prior-before-after", [before, after])
 
 
 def frames() -> None:
     """One fit: four outputs, its two errors against the iteration, and against each other."""
-    rows = measured.rows("prior-frames")
+    rows = experiments.rows("prior-frames")
     to_truth, to_observation = ([row[f"output_to_{which}"] for row in rows] for which in ("truth", "observation"))
     iterations, noise = [row["iteration"] for row in rows], (SIGMA / 255) ** 2
     figure = matplotlib.figure.Figure(figsize=(8.0, 5.0), layout="constrained", facecolor=GROUND)
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1.35))
     for ax, iteration in zip(above.subplots(1, 4), (5, 50, 500, 2000), strict=True):
-        show(ax, measured.picture(f"prior-frame-{iteration}.png"), f"iteration {iteration:,}")
+        show(ax, experiments.picture(f"prior-frame-{iteration}.png"), f"iteration {iteration:,}")
     left, right = below.subplots(1, 2)
 
     left.loglog(iterations[1:], to_observation[1:], label="to the observation: the loss", color=COLORS[0])
@@ -133,7 +133,7 @@ def style(ax: matplotlib.axes.Axes) -> None:
 def curves() -> None:
     """The losses of four targets."""
     losses: dict[str, dict[int, float]] = {}
-    for row in measured.rows("prior-curves"):
+    for row in experiments.rows("prior-curves"):
         losses.setdefault(row["target"], {})[row["iteration"]] = row["loss"]
     figure, ax = canvas(height=3.4)
     for name, curve in losses.items():
@@ -147,7 +147,7 @@ def curves() -> None:
 
 def stopping() -> None:
     """PSNR of the mean of outputs, three photographs and three seeds, and where two rules stop."""
-    points, ends = measured.rows("prior-stopping-curves"), measured.rows("prior-stopping")
+    points, ends = experiments.rows("prior-stopping-curves"), experiments.rows("prior-stopping")
     figure, axes = canvas(width=8.0, height=3.0, columns=3)
     for ax, name in zip(axes, CORNERS, strict=True):
         for seed in (0, 1, 2):
@@ -165,28 +165,26 @@ def stopping() -> None:
 
 def without_noise() -> None:
     """PSNR against the iteration where there is no noise to fit."""
-    rows = measured.rows("prior-without-noise")
+    rows = experiments.rows("prior-without-noise")
     figure, axes = canvas(width=8.0, height=3.0, columns=2)
     for ax, (task, title) in zip(axes, {"half": "half of the pixels", "x4": "×4"}.items(), strict=True):
-        for seed in (0, 1):
-            curve = [(r["iteration"], r["psnr"]) for r in rows if (r["task"], r["seed"]) == (task, seed)]
-            ax.plot(*zip(*curve, strict=True), linewidth=2, label=f"seed {seed}")
+        curve = [(row["iteration"], row["psnr"]) for row in rows if row["task"] == task]
+        ax.plot(*zip(*curve, strict=True), linewidth=2)
         ax.set(title=title, xlabel="iteration", ylabel="PSNR in dB")
-        ax.legend(frameon=False, fontsize=10)
     chart("prior-without-noise", figure)
 
 
 def rows_of_the_slides() -> None:
     """The two rows of the slides with our pictures: letters removed, and ×4."""
     truth = part("astronaut", (50, 4), 128)
-    letters = measured.picture("prior-text-mask.png")
+    letters = experiments.picture("prior-text-mask.png")
     pixels, hidden = (truth * letters)[0].permute(1, 2, 0).numpy(), letters[0, 0].numpy() == 0
     smooth = torch.from_numpy(inpaint_biharmonic(pixels, hidden, channel_axis=-1)).float().permute(2, 0, 1)[None]
     text = {
         "original": truth,
         "corrupted": truth * letters,
         "biharmonic": smooth,
-        "deep image prior": measured.picture("prior-text.png"),
+        "deep image prior": experiments.picture("prior-text.png"),
     }
     labelled("prior-row-text", {label: crop(x, (34, 30, 44, 40)) for label, x in text.items()})
     cat = part("chelsea", (30, 12), 128)
@@ -195,7 +193,7 @@ def rows_of_the_slides() -> None:
         "ground truth": cat,
         "VDSR, trained": super_resolve(zoo.load("vdsr"), small, 4),
         "bicubic, not trained": imresize(small, 4),
-        "deep prior, not trained": measured.picture("prior-x4-chelsea.png"),
+        "deep prior, not trained": experiments.picture("prior-x4-chelsea.png"),
     }
     labelled("prior-row-x4", {label: crop(x, (22, 22, 60, 56)) for label, x in enlargements.items()})
 
@@ -203,11 +201,11 @@ def rows_of_the_slides() -> None:
 def coordinates() -> None:
     """Half of the pixels, fitted by three untrained networks."""
     truth = part("chelsea", (30, 12), 128)
-    psnr = {row["network"]: row["psnr"] for row in measured.rows("prior-coordinates")}
+    psnr = {row["network"]: row["psnr"] for row in experiments.rows("prior-coordinates")}
     fits = {"plain": "coordinates", "fourier": "Fourier features", "hourglass": "hourglass"}
     pictures = {"half of the pixels": truth * degrade.pixel_mask(128, 128, keep=0.5, seed=0)}
     for name, label in fits.items():
-        pictures[f"{label}, {psnr[name]:.1f} dB"] = measured.picture(f"prior-coordinates-{name}.png")
+        pictures[f"{label}, {psnr[name]:.1f} dB"] = experiments.picture(f"prior-coordinates-{name}.png")
     labelled("prior-coordinates", pictures | {"truth": truth})
 
 

@@ -5,12 +5,11 @@ against the truth, on the scale of [0, 1], and the same of the mean of the outpu
 outputs at the iterations `KEPT`. The first row is the start, and what `straight` draws begins there.
 """
 
-import datetime
 import time
 
-from prior_stopping import RESULTS, part, write
+from prior_stopping import part
 
-from imtrans import images, zoo
+from imtrans import experiments, images
 from imtrans.degrade import gaussian_noise
 from imtrans.prior import iterate, settings
 
@@ -28,7 +27,7 @@ def main() -> None:
     narrow = settings.denoising(SIGMA).narrow(*(WIDTH,) * 5)
     for state in iterate(noisy, narrow, autocast=True):
         if state.iteration in KEPT:
-            images.write(RESULTS / f"prior-frame-{state.iteration}.png", state.output)
+            images.write(experiments.FOLDERS[-1] / f"prior-frame-{state.iteration}.png", state.output)
         if state.iteration == 1 or state.iteration % EVERY == 0:
             rows = [row for row in rows if row["iteration"] < state.iteration]  # after a collapse they come again
             errors = {
@@ -41,8 +40,7 @@ def main() -> None:
             break
     facts = {"picture": "chelsea", "side": SIDE, "width": WIDTH, "sigma": SIGMA, "seed": 0}
     facts |= {"cpu_seconds": round(time.process_time() - start)}
-    facts |= {"machine": zoo.machine(), "date": datetime.date.today()}
-    write("prior-frames", [row | facts for row in rows])
+    experiments.write("prior-frames", [row | facts for row in rows])
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 Writes results/prior-start.csv: the runs of `prior_stopping` on the astronaut, three seeds, from the old start.
 """
 
-import datetime
 from dataclasses import dataclass
 
-from prior_stopping import CORNERS, ITERATIONS, SEEDS, SIDE, SIGMA, WIDTH, part, run, write
+from prior_stopping import CORNERS, ITERATIONS, SEEDS, SIDE, SIGMA, WIDTH, part, run
 from torch import nn
 
-from imtrans import zoo
+from imtrans import experiments
 from imtrans.models.deep_image_prior import Hourglass
 from imtrans.prior import Settings, settings
 
@@ -34,8 +33,8 @@ def main() -> None:
     for seed in SEEDS:
         row, _ = run(picture, seed, old)
         setting = {"picture": "astronaut", "seed": seed, "side": SIDE, "width": WIDTH, "iterations": ITERATIONS}
-        rows.append(setting | row | {"machine": zoo.machine(), "date": datetime.date.today()})
-        write("prior-start", rows)
+        rows.append(setting | row)
+        experiments.write("prior-start", rows)
         print(rows[-1], flush=True)
 
 

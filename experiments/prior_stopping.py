@@ -5,21 +5,17 @@ truth), where each of two rules stops (the variance also with a shorter and a lo
 results/prior-stopping-curves.csv, every tenth iteration.
 """
 
-import csv
-import datetime
 import time
-from pathlib import Path
 
 from torch import Tensor
 
-from imtrans import figures, zoo
+from imtrans import experiments, figures
 from imtrans.data import photos
 from imtrans.degrade import gaussian_noise
 from imtrans.metrics import psnr
 from imtrans.prior import Discrepancy, LeastVariance, Settings, iterate, settings
 from imtrans.resize import imresize
 
-RESULTS = Path(__file__).parents[1] / "results"
 SIDE = 64
 WIDTH = 64  # half of the paper's: nine runs are nine
 SIGMA = 25
@@ -68,14 +64,6 @@ def run(picture: Tensor, seed: int, chosen: Settings) -> tuple[dict, list[dict]]
     return row | {"cpu_seconds": round(time.process_time() - start)}, curve
 
 
-def write(name: str, rows: list[dict]) -> None:
-    """A table into results/."""
-    with (RESULTS / f"{name}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def main() -> None:
     """Measure, write after each run."""
     rows, curves = [], []
@@ -85,11 +73,10 @@ def main() -> None:
             row, curve = run(picture, seed, settings.denoising(SIGMA).narrow(*(WIDTH,) * 5))
             which = {"picture": name, "seed": seed}
             setting = {"side": SIDE, "width": WIDTH, "sigma": SIGMA, "iterations": ITERATIONS}
-            about = {"machine": zoo.machine(), "date": datetime.date.today()}
-            rows.append(which | setting | row | about)
-            curves += [which | point | about for point in curve]
-            write("prior-stopping", rows)
-            write("prior-stopping-curves", curves)
+            rows.append(which | setting | row)
+            curves += [which | point for point in curve]
+            experiments.write("prior-stopping", rows)
+            experiments.write("prior-stopping-curves", curves)
             print(rows[-1], flush=True)
 
 

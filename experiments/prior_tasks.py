@@ -6,8 +6,6 @@ and the mask of letters, as results/prior-*.png. Barbara needs $IMTRANS_DATA/DIP
 out without it. Names of tasks (text x4 hole jpeg half) as arguments run these alone; the other rows stay.
 """
 
-import csv
-import datetime
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
-from prior_stopping import RESULTS, part, write
+from prior_stopping import part
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from imtrans import degrade, figures, images, metrics, prior, zoo
+from imtrans import degrade, experiments, figures, images, metrics, prior, zoo
 from imtrans.assets import data_root
 from imtrans.models.deep_image_prior import Level
 from imtrans.resize import imresize
@@ -72,7 +70,7 @@ def whole(answer: Tensor, truth: Tensor) -> float:
 
 
 def luma(answer: Tensor, truth: Tensor) -> float:
-    """PSNR of 8-bit luma without a border of 4, as super-resolution is measured."""
+    """PSNR of 8-bit luma without a border of 4, as super-resolution is experiments."""
     planes = (metrics.luma(x.clamp(0, 1), rounded=True) for x in (answer, truth))
     return metrics.psnr(*planes, border=4).item()
 
@@ -102,7 +100,7 @@ def text() -> Task:
     """Letters over a photograph."""
     truth = part("astronaut", (50, 4), 128)
     mask = written(128)
-    images.write(RESULTS / "prior-text-mask.png", mask)
+    images.write(experiments.FOLDERS[-1] / "prior-text-mask.png", mask)
     observed, known = truth * mask, {"mask": mask}
     baseline = "biharmonic", biharmonic(observed, mask)
     settings = prior.settings.inpainting()
@@ -180,7 +178,7 @@ def run(task: Task) -> dict:
     answer = state.average.clamp(0, 1)
     if task.keep:
         kept = figures.crop(answer, AROUND) if task.name == "hole" else answer
-        images.write(RESULTS / f"{task.keep}.png", kept)
+        images.write(experiments.FOLDERS[-1] / f"{task.keep}.png", kept)
     best = max(range(task.iterations), key=decibels.__getitem__)
     mask = task.how.get("mask")
     together = answer if mask is None else torch.where(mask > 0, task.observed, answer)
@@ -195,7 +193,13 @@ def run(task: Task) -> dict:
     row |= {"psnr_known_kept": f"{task.measure(together, task.truth):.2f}"}
     row |= {"best": f"{decibels[best]:.2f}", "best_iteration": best + 1, "measured_on": task.measure.__name__}
     row |= {"note": task.note, "collapses": state.collapses, "cpu_seconds": round(time.process_time() - start)}
-    return row | {"machine": zoo.machine(), "date": datetime.date.today()}
+    return row
+
+
+def two_decimals(row: dict) -> dict:
+    """A stored row as it was printed: decibels with two decimals."""
+    decibels = ("input_psnr", "baseline_psnr", "psnr", "psnr_known_kept", "best")
+    return row | {key: f"{row[key]:.2f}" for key in decibels}
 
 
 def main() -> None:
@@ -204,12 +208,12 @@ def main() -> None:
     if unknown := chosen - {"text", "x4", "hole", "jpeg", "half"}:
         sys.exit(f"no task is called {' '.join(sorted(unknown))}: text x4 hole jpeg half")
     if chosen:
-        with (RESULTS / "prior-tasks.csv").open(newline="") as file:
-            rows = {(row["task"], row["picture"], row["note"]): row for row in csv.DictReader(file)}
+        stored = experiments.rows("prior-tasks")
+        rows = {(row["task"], row["picture"], row["note"]): two_decimals(row) for row in stored}
     for task in tasks():
         if not chosen or task.name in chosen:
             rows[task.name, task.picture, task.note] = row = run(task)
-            write("prior-tasks", list(rows.values()))
+            experiments.write("prior-tasks", list(rows.values()))
             print(row, flush=True)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from imtrans import zoo
 from imtrans.data import benchmarks
-from imtrans.degrade import bicubic_down_up
+from imtrans.degrade import Downscale, bicubic_down_up
 from imtrans.evaluation import evaluate
 from imtrans.images import modcrop
 from imtrans.metrics import luma
@@ -67,7 +67,7 @@ def main() -> None:
             ]
         )
         for (n1, n2), run, cost in zip(WIDTHS, runs, seconds, strict=True):
-            scores = evaluate(run.model, set5, scale=SCALE, protocol="y8")
+            scores = evaluate(run.model, set5, Downscale(SCALE), protocol="y8")
             weights = sum(p.numel() for p in run.model.parameters() if p.ndim == 4)
             row = [n1, n2, weights, f"{scores.psnr:.2f}", f"{scores.ssim:.4f}", f"{cost / seconds[1]:.2f}", STEPS]
             writer.writerow([*row, round(run.seconds), "y8", zoo.machine(run.device), datetime.date.today()])

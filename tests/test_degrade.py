@@ -12,12 +12,21 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from imtrans.color import rgb_to_y
 from imtrans.data import photos
 from imtrans.degrade import (
+    BlurDown,
+    Degradation,
+    Downscale,
+    GaussianNoise,
+    Grayscale,
+    Jpeg,
+    Mask,
     bicubic_down,
     bicubic_down_up,
     blur_down,
     gaussian_noise,
+    grayscale,
     jpeg,
     lanczos_down,
     pixel_mask,
@@ -226,3 +235,80 @@ def test_lanczos_gradient():
 def test_lanczos_arguments(shape, scale, message):
     with pytest.raises(ValueError, match=message):
         lanczos_down(torch.rand(1, 1, *shape), scale)
+
+
+# --- degradations as objects -----------------------------------------------------------------------------
+
+COLUMNS = {"scale": None, "sigma": None, "quality": None}
+
+
+@pytest.mark.parametrize(
+    ("degradation", "function", "words", "label", "columns"),
+    [
+        (Downscale(3), lambda x: bicubic_down(x, 3), "×3", "x3", {"scale": 3}),
+        (BlurDown(3, 1.6), lambda x: blur_down(x, 3, 1.6), "blur 1.6, ×3", "blurdown3-1.6", {"scale": 3}),
+        (GaussianNoise(25), lambda x: gaussian_noise(x, 25, seed=7), "σ = 25", "25", {"sigma": 25}),
+        (GaussianNoise(2.5), lambda x: gaussian_noise(x, 2.5, seed=7), "σ = 2.5", "2.5", {"sigma": 2.5}),
+        (Jpeg(10), lambda x: jpeg(x, 10), "JPEG 10", "q10", {"quality": 10}),
+        (Mask(0.5), lambda x: x * pixel_mask(24, 36, 0.5, seed=7), "50 % of the pixels", "mask0.5", {}),
+        (Grayscale(), grayscale, "without colours", "grayscale", {}),
+    ],
+    ids=lambda value: str(value) if isinstance(value, Degradation) else "",
+)
+def test_a_degradation_is_its_function_and_prints_itself(degradation, function, words, label, columns):
+    x = torch.rand(2, 3, 24, 36)
+    before = x.clone()
+    assert torch.equal(degradation(x, seed=7), function(x))
+    assert torch.equal(x, before)
+    assert str(degradation) == words
+    assert degradation.label == label
+    assert degradation.record() == {"degradation": words} | COLUMNS | columns
+
+
+def test_degradations_are_values():
+    assert GaussianNoise(25) == GaussianNoise(25) != GaussianNoise(15)
+    assert len({Downscale(2), Downscale(2), Downscale(3), Jpeg(2)}) == 3
+    with pytest.raises(AttributeError):
+        Downscale(2).scale = 3
+
+
+@pytest.mark.parametrize("sigma", [-1, math.inf, math.nan])
+def test_a_noise_level_is_a_number_from_0(sigma):
+    with pytest.raises(ValueError, match="8-bit levels from 0"):
+        GaussianNoise(sigma)
+
+
+@pytest.mark.parametrize("degradation", [Downscale(3), BlurDown(3, 1.0)])
+def test_an_8_bit_picture_gives_an_8_bit_low_resolution(degradation):
+    x = (torch.rand(1, 3, 24, 36) * 255).to(torch.uint8)
+    low_res = degradation(x)
+    assert low_res.dtype == torch.uint8
+    assert (low_res / 255 - degradation(x / 255)).abs().max() < 1 / 255
+
+
+def test_the_noise_of_a_patch_is_in_levels_of_255():
+    patch = np.full((1, 40, 50), 0.5, np.float32)
+    normal = np.random.default_rng(3).standard_normal(patch.shape, dtype=np.float32)
+    noisy = GaussianNoise(25.5).of_patch(patch, np.random.default_rng(3))
+    assert noisy.dtype == np.float32
+    np.testing.assert_allclose(noisy - patch, normal / 10, atol=1e-7)
+
+
+def test_a_patch_is_degraded_by_the_stream_of_its_sample():
+    """Where a class does not say otherwise: by a seed that is drawn from it."""
+    patch = np.random.default_rng(0).random((1, 9, 10), dtype=np.float32)
+    degradation = Mask(0.5)
+    first, again, other = (degradation.of_patch(patch, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    seed = int(np.random.default_rng(3).integers(2**32))
+    assert np.array_equal(first, degradation(torch.from_numpy(patch)[None], seed)[0].numpy())
+
+
+def test_gray_in_full_range():
+    x = torch.rand(1, 3, 5, 6)
+    weights = torch.tensor([65.481, 128.553, 24.966]).view(1, 3, 1, 1) / 219
+    torch.testing.assert_close(grayscale(x), (weights * x).sum(1, keepdim=True), atol=1e-5, rtol=0)
+    equal = torch.rand(1, 1, 5, 6)
+    torch.testing.assert_close(grayscale(equal.expand(-1, 3, -1, -1)), equal, atol=1e-5, rtol=0)
+    assert (rgb_to_y(torch.ones(1, 3, 1, 1)) < grayscale(torch.ones(1, 3, 1, 1))).all()

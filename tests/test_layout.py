@@ -1,23 +1,29 @@
 """The house: who may import whom, what `import imtrans` costs, and that everything public is described."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "src" / "imtrans"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "imtrans"
 
 FLOORS = {
-    0: ("images", "color", "resize", "assets"),
-    1: ("degrade", "models", "html"),
-    2: ("losses", "metrics", "muon", "data"),
-    3: ("training",),
-    4: ("recipes", "zoo"),
-    5: ("restore", "prior", "published", "measured"),
-    6: ("evaluation", "figures", "widgets", "exercises"),
-    7: ("cli",),
+    0: ("assets", "hardware"),
+    1: ("images", "color", "resize"),
+    2: ("degrade", "models", "html"),
+    3: ("losses", "metrics", "muon", "data"),
+    4: ("training", "protocols"),
+    5: ("recipes",),
+    6: ("zoo",),
+    7: ("restore", "prior", "published", "experiments"),
+    8: ("evaluation", "figures", "widgets", "exercises"),
+    9: ("suite",),
+    10: ("runs",),
+    11: ("cli",),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
@@ -54,12 +60,12 @@ def imports(tree: ast.AST) -> set[str]:
     return names
 
 
-def test_every_room_stands_on_a_floor():
+def test_every_module_has_a_floor():
     assert {room_of(path) for path in FILES} == set(FLOOR)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_from_lower_floors_alone(path):
+def test_a_module_imports_from_lower_floors_alone(path):
     room = room_of(path)
     for other in imports(ast.parse(path.read_text())) - {room, "__version__"}:
         assert FLOOR[other] < FLOOR[room], f"{room} (floor {FLOOR[room]}) imports {other} (floor {FLOOR[other]})"
@@ -81,7 +87,7 @@ def test_import_imtrans_is_light():
     assert not loaded("import imtrans") & set(HEAVY)
 
 
-def test_rooms_that_people_import_are_light():
+def test_modules_that_people_import_are_light():
     """Heavier packages are imported inside the functions that use them."""
     rooms = [r for r in FLOOR if r not in ("cli", "published")]
     found = loaded("\n".join(f"import imtrans.{room}" for room in rooms)) & set(HEAVY)
@@ -103,7 +109,7 @@ def public(tree: ast.Module) -> list[tuple[str, ast.AST]]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_all_that_is_public_is_described_and_annotated(path):
+def test_everything_public_is_described_and_annotated(path):
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), "the module has no docstring"
     for name, node in public(tree):
@@ -118,5 +124,26 @@ def test_all_that_is_public_is_described_and_annotated(path):
         assert node.returns is not None, f"{name}: no annotation of what it returns"
 
 
-def test_the_package_describes_itself():
-    assert ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text()))
+# --- what is written about the floors --------------------------------------------------------------------
+
+
+def test_the_table_of_floors_in_contributing_is_this_one():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", text, flags=re.MULTILINE)
+    assert {int(floor): tuple(re.findall(r"`(\w+)/?`", rooms)) for floor, rooms in rows} == FLOORS
+
+
+def test_the_docstring_of_the_package_has_these_floors():
+    text = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text())).split("ground up:")[1]
+    floors = [tuple(re.findall(r"``(\w+)``", part)) for part in text.split("·")]
+    assert dict(enumerate(floors)) == FLOORS
+
+
+def test_the_reference_lists_every_module_by_floors():
+    text = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\.\. autoapimodule:: imtrans\.(\S+)$", text, flags=re.MULTILINE)
+    modules = [".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__") for path in FILES]
+    with_content = [name for name, path in zip(modules, FILES, strict=True) if public(ast.parse(path.read_text()))]
+    assert sorted(listed) == sorted(with_content)
+    floors = [FLOOR[name.split(".")[0]] for name in listed]
+    assert floors == sorted(floors)

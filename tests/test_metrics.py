@@ -15,7 +15,7 @@ from imtrans.color import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from imtrans.data import benchmarks
 from imtrans.degrade import bicubic_down_up
 from imtrans.images import modcrop, shave, to_float, to_uint8
-from imtrans.metrics import luma, mse, psnr, ssim
+from imtrans.metrics import METRICS, Metric, in_words, luma, mse, psnr, ssim
 
 
 def pair(seed=0, n=2, channels=3, height=33, width=27, noise=0.1):
@@ -82,7 +82,7 @@ def test_identities():
     for measure in (mse, psnr, ssim):
         assert torch.allclose(measure(x, y), measure(y, x))
         assert torch.allclose(measure(x, y), measure(x.flip(-1), y.flip(-1)))
-        assert torch.allclose(measure(x, y)[1:], measure(x[1:], y[1:]))  # a number a picture
+        assert torch.allclose(measure(x, y)[1:], measure(x[1:], y[1:]))  # one number per picture
     assert torch.allclose(mse(x, (x + 0.5).where(x <= 0.5, x - 0.5)), torch.tensor(0.25, dtype=x.dtype))
 
 
@@ -155,3 +155,21 @@ def test_the_colour_table_of_srcnn_pools_ycbcr(data_root):
         rgb.append(psnr(*(ycbcr_to_rgb(x).clamp(0, 1) for x in (enlarged, planes)), border=3).item())
     assert sum(pooled) / 5 == pytest.approx(34.57, abs=0.01)
     assert sum(rgb) / 5 < 30.39
+
+
+def test_the_table_of_metrics():
+    assert METRICS["psnr"] == Metric("PSNR", psnr, "dB", 2, higher_is_better=True)
+    assert METRICS["ssim"] == Metric("SSIM", ssim, "", 4, higher_is_better=True)
+
+
+@pytest.mark.parametrize("key", METRICS)
+def test_a_better_picture_has_the_better_number(key):
+    x, y = pair(8)
+    close, far = (METRICS[key].function(x, x + step * (y - x), border=2) for step in (0.1, 1))
+    assert ((close > far) == METRICS[key].higher_is_better).all()
+
+
+def test_scores_in_words():
+    assert in_words({"psnr": 32.391, "ssim": 0.90334, "border": 3}) == "PSNR 32.39 dB, SSIM 0.9033"
+    assert in_words({"ssim": 1.0}) == "SSIM 1.0000"
+    assert in_words({"psnr": math.inf}) == "PSNR inf dB"

@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imtrans import prior
+from imtrans.models.blocks import load_matching, start_from
 from imtrans.models.deep_image_prior import Hourglass
-from imtrans.models.dncnn import DnCNN, merged
+from imtrans.models.dncnn import DnCNN, fold_batch_norm, from_vdsr
 from imtrans.models.edsr import EDSR, upsampler
 from imtrans.models.espcn import ESPCN
 from imtrans.models.srcnn import SRCNN, paper_init
@@ -95,10 +96,10 @@ def test_srcnn_sizes(options, weights, biases):
         (lambda: DnCNN(depth=20), 667_073),
         (lambda: DnCNN(channels=3, depth=20), 669_379),
         (lambda: DnCNN(batch_norm=False), 555_137),
-        (lambda: merged(DnCNN()), 555_137),
-        (lambda: merged(DnCNN.three()), 665_921),
-        (lambda: DnCNN.three(batch_norm=False), 665_921),
-        (lambda: merged(DnCNN(channels=3, depth=20)), 668_227),
+        (lambda: fold_batch_norm(DnCNN()), 555_137),
+        (lambda: fold_batch_norm(DnCNN.for_three_tasks()), 665_921),
+        (lambda: DnCNN.for_three_tasks(batch_norm=False), 665_921),
+        (lambda: fold_batch_norm(DnCNN(channels=3, depth=20)), 668_227),
         (lambda: prior.denoising().network(), 2_217_831),
         (lambda: prior.jpeg_cleanup().network(), 572_827),
         (lambda: prior.super_resolution(4).network(), 2_217_831),
@@ -228,7 +229,7 @@ def test_dncnn_predicts_the_noise_or_the_picture():
 
 
 @pytest.mark.parametrize("residual", [True, False])
-def test_merging_changes_the_form_alone(residual):
+def test_folding_changes_the_form_alone(residual):
     """The same answers, at the border too; the filters are those that PyTorch's own fusion makes."""
     network = DnCNN(3, depth=5, features=8, residual=residual)
     network.sigma, network.quality, network.scales = 15, (5, 99), (2,)
@@ -238,7 +239,7 @@ def test_merging_changes_the_form_alone(residual):
                 nn.init.normal_(value)
             nn.init.uniform_(layer.running_var, 0.1, 2)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    plain = merged(network)
+    plain = fold_batch_norm(network)
     assert network.training  # the network stays as it is
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert not plain.training
@@ -259,14 +260,125 @@ def test_merging_changes_the_form_alone(residual):
     assert torch.equal(fresh(x), plain(x))
 
 
-def test_vdsr_is_a_merged_dncnn():
-    network = VDSR(depth=5, features=8, scales=(2, 4)).eval()
-    plain = merged(network)
-    assert isinstance(plain, DnCNN)
-    assert (plain.residual, plain.batch_norm, plain.scales) == (True, False, (2, 4))
-    x = torch.rand(1, 1, 9, 12)
-    torch.testing.assert_close(plain(x), network(x))
-    assert torch.equal(merged(plain)(x), plain(x))
+def test_folding_a_folded_network_changes_nothing():
+    plain, x = fold_batch_norm(DnCNN(depth=5, features=8)), torch.rand(1, 1, 9, 12)
+    assert torch.equal(fold_batch_norm(plain)(x), plain(x))
+
+
+def test_a_dncnn_for_inference_is_a_folded_copy():
+    network, x = DnCNN(depth=5, features=8).eval(), torch.rand(1, 1, 9, 12)
+    copied = network.for_inference()
+    assert copied is not network
+    assert not copied.batch_norm
+    torch.testing.assert_close(copied(x), network(x), atol=1e-5, rtol=1e-5)
+
+
+def test_a_vdsr_is_a_dncnn_without_batch_normalisation():
+    vdsr, x = VDSR(depth=5, features=8, scales=(2, 4)).eval(), torch.rand(1, 1, 9, 12)
+    before = {name: value.clone() for name, value in vdsr.state_dict().items()}
+    network = from_vdsr(vdsr)
+    assert isinstance(network, DnCNN)
+    assert (network.residual, network.batch_norm, network.scales) == (True, False, (2, 4))
+    torch.testing.assert_close(network(x), vdsr(x))
+    assert all(torch.equal(value, before[name]) for name, value in vdsr.state_dict().items())
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_a_dncnn_takes_the_form_of_its_weights(batch_norm):
+    weights = DnCNN(depth=5, features=8, batch_norm=batch_norm).state_dict()
+    network = DnCNN(depth=5, features=8).for_weights(weights)
+    assert network.batch_norm == batch_norm
+    network.load_state_dict(weights)
+
+
+# --- starting from another network -----------------------------------------------------------------------
+
+
+def matched(model: nn.Module, source: nn.Module) -> list[str]:
+    """Load what matches; what is said to have stayed has stayed, and all else is the source's."""
+    for value in source.state_dict().values():  # statistics of a training, not those of the start
+        if value.is_floating_point():
+            value.normal_()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    given = {name: value.clone() for name, value in source.state_dict().items()}
+    stayed = load_matching(model, source.state_dict())
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name] if name in stayed else given[name]), name
+    assert all(torch.equal(value, given[name]) for name, value in source.state_dict().items())
+    return stayed
+
+
+ENDS = ["layers.0.weight", "layers.11.weight", "layers.11.bias"]  # the bias of the first is one number per feature
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "stayed"),
+    [
+        (lambda: DnCNN(depth=5), lambda: DnCNN(depth=5), []),
+        (lambda: DnCNN(3, depth=5), lambda: DnCNN(depth=5), ENDS),
+        (lambda: DnCNN(depth=5), lambda: DnCNN(3, depth=5), ENDS),
+        (lambda: SRCNN(f2=5), SRCNN, ["mapping.weight"]),
+    ],
+)
+def test_weights_of_the_same_name_and_shape_are_loaded(model, source, stayed):
+    assert matched(model(), source()) == stayed
+
+
+def test_layers_that_the_source_lacks_keep_their_start():
+    """Those after the ones that are there, and where the last one was there is now a hidden one."""
+    stayed = matched(DnCNN(depth=7), DnCNN(depth=5))
+    assert {name.rpartition(".")[0] for name in stayed} == {f"layers.{i}" for i in (11, 12, 14, 15, 17)}
+
+
+@pytest.mark.parametrize(
+    ("model", "source"),
+    [
+        (lambda: DnCNN(depth=5), SRCNN),
+        (lambda: VDSR(depth=5), lambda: DnCNN(depth=5)),
+        (lambda: DnCNN(depth=5), lambda: VDSR(depth=5)),
+        (lambda: DnCNN(depth=5, features=8), lambda: DnCNN(depth=5)),
+        (lambda: DnCNN(depth=17), lambda: DnCNN(depth=5)),
+    ],
+)
+def test_weights_that_hardly_match_are_refused(model, source):
+    model = model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match=f"those of another network than {type(model).__name__}"):
+        load_matching(model, source().state_dict())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [lambda: VDSR(), lambda: DnCNN(depth=20), lambda: DnCNN(depth=20, batch_norm=False)],
+)
+def test_a_folded_dncnn_starts_with_the_function_of_its_source(source):
+    source, model = source(), DnCNN.for_three_tasks(batch_norm=False)
+    assert start_from(model, source) == []
+    x = torch.rand(1, 1, 24, 24)
+    torch.testing.assert_close(model.eval()(x), source.eval()(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("source", [VDSR, lambda: DnCNN(depth=20, batch_norm=False)])
+def test_a_dncnn_that_normalises_refuses_a_source_that_does_not(source):
+    with pytest.raises(ValueError, match="without batch normalisation, and this network trains with it"):
+        start_from(DnCNN(depth=20), source())
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "message"),
+    [
+        (VDSR, lambda: DnCNN(depth=20, batch_norm=False), "predicts the noise, this network the missing detail"),
+        (
+            lambda: DnCNN(depth=5, features=8, residual=False),
+            lambda: DnCNN(depth=5, features=8),
+            "predicts the noise, this network the picture",
+        ),
+    ],
+)
+def test_networks_that_predict_different_things_do_not_start_from_each_other(model, source, message):
+    with pytest.raises(ValueError, match=message):
+        start_from(model(), source())
 
 
 def test_he_init():

@@ -1,12 +1,14 @@
 """Training pairs: what decides a sample, and that observed and clean show the same place."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from imtrans.data.pairs import NoisePairs, RestorationPairs, SuperResolutionPairs, dihedral
-from imtrans.degrade import bicubic_down, bicubic_down_up, jpeg
+from imtrans.degrade import BlurDown, Jpeg, bicubic_down, bicubic_down_up, blur_down, jpeg
 from imtrans.images import modcrop
 from imtrans.training import Batches
 
@@ -146,6 +148,33 @@ def test_blind_noise_levels_fill_their_range():
     assert levels[0] < 3
     assert 52 < levels[-1] < 58
     assert levels[100] == pytest.approx(27.5, abs=5)
+
+
+def test_noise_is_that_of_the_degradation_in_levels_of_255():
+    """σ = 255 on a black picture leaves the random numbers as they are: a single patch, so nothing else is drawn."""
+    samples = NoisePairs([torch.zeros(1, 1, 8, 8)], 8, (255, 255), seed=6)
+    observed, clean = samples[2]
+    random = np.random.default_rng([6, 2])
+    for limit in (1, 1, 1, 8):  # picture, top, left, symmetry
+        random.integers(limit)
+    random.uniform(255, 255)
+    wanted = random.standard_normal((1, 8, 8), dtype=np.float32)
+    np.testing.assert_allclose((observed - clean).numpy(), wanted, atol=1e-6)
+
+
+def test_another_degradation_makes_the_noise():
+    samples = NoisePairs(pictures(), 16, (10, 10), seed=1, noise=lambda level: Jpeg(round(level)))
+    for i in range(5):
+        observed, clean = samples[i]
+        assert torch.equal(observed, jpeg(clean[None], 10)[0])
+        assert torch.equal(clean, NoisePairs(pictures(), 16, (10, 10), seed=1)[i][1])
+
+
+def test_another_degradation_makes_the_low_resolution():
+    picture = pictures(1, height=30, width=36)[0]
+    samples = SuperResolutionPairs([picture], (3,), 5, upsamples=True, degradation=partial(BlurDown, sigma=1.2))
+    small = blur_down(picture, 3, 1.2)[0].numpy()
+    assert all(len(place(samples[i][0].numpy(), small)) == 1 for i in range(10))
 
 
 def test_clean_patches_are_the_picture():

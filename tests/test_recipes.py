@@ -8,10 +8,11 @@ import torch
 
 from imtrans import zoo
 from imtrans.data import photos
+from imtrans.data.pairs import NoisePairs
 from imtrans.degrade import bicubic_down_up
 from imtrans.images import modcrop, to_float, to_uint8, write
 from imtrans.metrics import luma, psnr
-from imtrans.models.dncnn import merged
+from imtrans.models.dncnn import fold_batch_norm
 from imtrans.recipes import BUDGETS, RECIPES, material
 from imtrans.training import constant, fit
 
@@ -41,8 +42,8 @@ def test_every_recipe_builds_for_every_budget(name, budget, folder):
     assert observed.shape[0] == clean.shape[0] == network.channels
     in_use = (recipe.in_use or recipe.model)()
     in_use.load_state_dict(network.state_dict())
-    wanted = zoo.MODELS[name]()  # what the zoo will load; a DnCNN in either form
-    wanted = merged(wanted) if getattr(network, "batch_norm", True) is False else wanted
+    wanted = zoo.ENTRIES[name].build()  # what the zoo will load; a DnCNN in either form
+    wanted = fold_batch_norm(wanted) if getattr(network, "batch_norm", True) is False else wanted
     assert in_use.state_dict().keys() == wanted.state_dict().keys()
     # Each parameter is driven by one optimiser and one only.
     driven = [id(p) for optimizer in recipe.optimizers(network) for g in optimizer.param_groups for p in g["params"]]
@@ -64,7 +65,7 @@ def test_one_step(name, budget, folder):
     after = run.model.state_dict()
     assert all(after[key].isfinite().all() for key in after)
     assert any(not torch.equal(after[key], value) for key, value in before.items())
-    clean = zoo.MODELS[name]()
+    clean = zoo.ENTRIES[name].build()
     clean.load_state_dict(after)
     if "dncnn" in name:  # patches as in the paper: 40² for one noise level, 50² for more
         assert recipe.data(0)[0][0].shape[-1] == (40 if name in ("dncnn-15", "dncnn-25", "dncnn-50") else 50)
@@ -83,9 +84,9 @@ def test_the_high_first_rate_of_a_paper(name, folder):
 def test_denoisers_are_trained_for_what_they_say(budget, folder):
     """Noise of the levels, low resolution of the scales and JPEG of the qualities that the zoo's networks have."""
     for name in (name for name in RECIPES if "dncnn" in name):
-        samples, model = RECIPES[name](budget=budget, data=[folder]).data(0), zoo.MODELS[name]()
-        lowest, highest = samples.sigma
-        assert model.sigma == (lowest if lowest == highest else samples.sigma)
+        samples, model = RECIPES[name](budget=budget, data=[folder]).data(0), zoo.ENTRIES[name].build()
+        lowest, highest = levels = samples.levels if isinstance(samples, NoisePairs) else samples.sigma
+        assert model.sigma == (lowest if lowest == highest else levels)
         assert model.scales == getattr(samples, "scales", ())
         assert model.quality == getattr(samples, "quality", None)
         assert samples[0][0].shape[0] == model.channels

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from imtrans import restore, zoo
+from imtrans import restore
 from imtrans.color import rgb_to_y, rgb_to_ycbcr
+from imtrans.degrade import Downscale, GaussianNoise, Jpeg, Mask
+from imtrans.models.baselines import Bicubic, Untouched
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR
 from imtrans.models.espcn import ESPCN
@@ -54,12 +56,6 @@ def test_any_size_comes_out_enlarged_and_of_the_same_kind(kind, channels, height
     assert torch.isfinite(result).all()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_bicubic_as_a_network_is_imresize(channels):
-    x = torch.rand(1, channels, 13, 9)
-    torch.testing.assert_close(restore.super_resolve(restore.Bicubic(), x, 4), imresize(x, 4), atol=2e-6, rtol=0)
-
-
 def test_a_network_of_luma_gets_y_and_leaves_the_colours_to_bicubic():
     model, x = SRCNN(n1=8, n2=4), torch.rand(1, 3, 12, 10)
     with torch.no_grad():
@@ -71,7 +67,7 @@ def test_a_network_of_luma_gets_y_and_leaves_the_colours_to_bicubic():
 
 def test_gray_through_a_network_of_rgb_keeps_its_range():
     gray = torch.rand(1, 1, 6, 5)
-    identity = restore.Bicubic()
+    identity = Bicubic()
     identity.channels = 3
     # Through `rgb_to_y` alone white would become 235/255.
     torch.testing.assert_close(restore.super_resolve(identity, gray, 2), imresize(gray, 2), atol=1e-5, rtol=0)
@@ -105,7 +101,37 @@ def test_reach_is_the_radius_of_the_receptive_field():
     assert restore.reach(SRCNN(f2=5)) == 8
     assert restore.reach(VDSR()) == 20
     assert restore.reach(DnCNN()) == 17
-    assert restore.reach(restore.Bicubic()) == 0
+    assert restore.reach(Bicubic()) == 0
+
+
+def test_reach_counts_dilation():
+    dilated = nn.Sequential(nn.Conv2d(1, 1, 3, dilation=4), nn.Conv2d(1, 1, 5, dilation=2), nn.Conv2d(1, 1, 1))
+    assert restore.reach(dilated) == 4 + 2 * 2
+    x = torch.zeros(1, 1, 41, 41, requires_grad=True)
+    dilated(x)[0, 0, 12, 12].backward()
+    rows = x.grad[0, 0].abs().sum(1).nonzero()
+    assert (rows.max() - rows.min()).item() == 2 * restore.reach(dilated)
+
+
+def test_tiles_of_a_dilated_network_give_the_whole_picture():
+    class Dilated(nn.Module):
+        channels, upsamples, scales = 1, False, ()
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=d, dilation=d) for d in (1, 2, 4)))
+
+        def forward(self, x):
+            return self.layers(x)
+
+    model, x = Dilated(), torch.rand(1, 1, 30, 33)
+    torch.testing.assert_close(restore.denoise(model, x, tile=8), restore.denoise(model, x), atol=1e-6, rtol=0)
+
+
+def test_a_network_may_declare_its_reach():
+    model = VDSR(depth=4, features=2)
+    model.reach = 9
+    assert restore.reach(model) == 9
 
 
 def test_self_ensemble_is_blind_to_flips_and_rotations(enlarger):
@@ -157,15 +183,26 @@ def test_a_gray_denoiser_takes_each_channel_on_its_own():
     torch.testing.assert_close(restore.denoise(model, noisy), torch.cat(each, 1), atol=1e-6, rtol=0)
 
 
-def test_tasks_are_what_a_network_says_it_does():
-    assert restore.tasks(SRCNN()) == restore.tasks(ESPCN(3)) == restore.tasks(restore.Bicubic()) == ("scale",)
-    assert restore.tasks(DnCNN(depth=2)) == ("sigma",)
-    assert restore.tasks(many_tasks()) == ("scale", "sigma", "quality")
-    assert restore.tasks(restore.Untouched()) == ("sigma", "quality")
-    assert restore.tasks(zoo.MODELS["dncnn-3"]()) == ("scale", "sigma", "quality")
-    silent = restore.Bicubic()  # a network that says nothing of scale or noise is a denoiser
+@pytest.mark.parametrize(
+    ("model", "tasks"),
+    [
+        (SRCNN(), ("super-resolution",)),
+        (ESPCN(3), ("super-resolution",)),
+        (Bicubic(), ("super-resolution",)),
+        (DnCNN(depth=2), ("denoising",)),
+        (many_tasks(), ("super-resolution", "denoising", "deblocking")),
+        (Untouched(), ("denoising", "deblocking")),
+        (Constant(), ("super-resolution",)),
+    ],
+)
+def test_tasks_are_what_a_network_declares(model, tasks):
+    assert restore.tasks(model) == tasks
+
+
+def test_a_network_that_declares_nothing_is_a_denoiser():
+    silent = Bicubic()
     silent.scales = ()
-    assert restore.tasks(silent) == ("sigma",)
+    assert restore.tasks(silent) == ("denoising",)
 
 
 @settings(max_examples=10, deadline=None)
@@ -181,7 +218,7 @@ def test_deblock_takes_luma_and_keeps_the_colours():
     model, gray, rgb = many_tasks(), torch.rand(1, 1, 12, 10), torch.rand(1, 3, 12, 10)
     with torch.no_grad():
         wanted, luma = model.eval()(gray), model(rgb_to_y(rgb))
-    assert torch.equal(restore.deblock(model, gray), wanted)
+    torch.testing.assert_close(restore.deblock(model, gray), wanted, atol=1e-5, rtol=0)
     result = rgb_to_ycbcr(restore.deblock(model, rgb))
     torch.testing.assert_close(result[:, :1], luma, atol=1e-5, rtol=0)
     torch.testing.assert_close(result[:, 1:], rgb_to_ycbcr(rgb)[:, 1:], atol=1e-5, rtol=0)
@@ -191,29 +228,20 @@ def test_deblock_takes_luma_and_keeps_the_colours():
 def test_deblock_by_a_network_of_rgb():
     model, rgb = many_tasks(3).eval(), torch.rand(1, 3, 12, 10)
     with torch.no_grad():
-        assert torch.equal(restore.deblock(model, rgb), model(rgb))
+        torch.testing.assert_close(restore.deblock(model, rgb), model(rgb), atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match=r"wanted floats \(N, 3, H, W\)"):
         restore.deblock(model, rgb[:, :1])
-
-
-def test_what_is_left_untouched():
-    rgb = torch.rand(1, 3, 9, 8)
-    assert torch.equal(restore.denoise(restore.Untouched(), rgb), rgb)
-    assert torch.equal(restore.deblock(restore.Untouched(), rgb[:, :1]), rgb[:, :1])
-    torch.testing.assert_close(restore.deblock(restore.Untouched(), rgb), rgb, atol=1e-6, rtol=0)
-    with pytest.raises(ValueError, match="not for super-resolution"):
-        restore.super_resolve(restore.Untouched(), rgb, 2)
 
 
 def test_a_network_of_many_tasks_does_each():
     model, x = many_tasks(), torch.rand(1, 1, 9, 8)
     with torch.no_grad():
         enlarged = model.eval()(imresize(x, 3))
-    assert torch.equal(restore.super_resolve(model, x, 3), enlarged)
+    torch.testing.assert_close(restore.super_resolve(model, x, 3), enlarged, atol=1e-5, rtol=0)
     assert restore.denoise(model, x).shape == restore.deblock(model, x).shape == x.shape
-    assert restore.known_scale(model, 4) == 4
+    assert restore.resolve_scale(model, 4) == 4
     with pytest.raises(ValueError, match="which scale"):
-        restore.known_scale(model, None)
+        restore.resolve_scale(model, None)
 
 
 def test_the_mode_of_the_network_is_evaluation_and_then_what_it_was():
@@ -236,15 +264,15 @@ def test_wrong_scales_name_the_right_ones():
         restore.super_resolve(DnCNN(), torch.rand(1, 1, 8, 8), 2)
     with pytest.raises(ValueError, match="for super-resolution, not for denoising"):
         restore.denoise(VDSR(), torch.rand(1, 1, 8, 8))
-    for model in (VDSR(depth=2), DnCNN(depth=2), restore.Bicubic()):
-        with pytest.raises(ValueError, match="does not know JPEG; dncnn-3 does"):
+    for model in (VDSR(depth=2), DnCNN(depth=2), Bicubic()):
+        with pytest.raises(ValueError, match="not for deblocking"):
             restore.deblock(model, torch.rand(1, 1, 8, 8))
 
 
 def test_the_scale_may_be_left_to_the_network():
-    assert restore.known_scale(ESPCN(3), None) == 3
+    assert restore.resolve_scale(ESPCN(3), None) == 3
     with pytest.raises(ValueError, match="which scale"):
-        restore.known_scale(VDSR(), None)
+        restore.resolve_scale(VDSR(), None)
 
 
 @pytest.mark.parametrize(
@@ -274,3 +302,130 @@ def test_a_network_that_shrinks_is_found_out():
 def test_wrong_tiles(options, message):
     with pytest.raises(ValueError, match=message):
         restore.super_resolve(ESPCN(3), torch.rand(1, 1, 8, 8), 3, **options)
+
+
+# --- the form for inference ------------------------------------------------------------------------------
+
+
+def trained_a_little(model):
+    """Running moments of batch normalisation that are not those of the start."""
+    torch.manual_seed(3)
+    model.train()
+    for _ in range(3):
+        model(torch.rand(4, model.channels, 16, 16))
+    return model.eval()
+
+
+INFERENCE = {
+    "dncnn": lambda: trained_a_little(DnCNN(depth=6, features=16)),
+    "cdncnn": lambda: trained_a_little(DnCNN(3, depth=5, features=16)),
+    "vdsr": lambda: VDSR(depth=6, features=16),
+    "srcnn": SRCNN,
+    "espcn": lambda: ESPCN(2),
+    "edsr": lambda: EDSR(2, blocks=3, features=16),
+}
+
+
+@pytest.mark.parametrize("name", INFERENCE)
+@pytest.mark.parametrize("tile", [None, 16])
+def test_the_form_for_inference_gives_the_result_of_the_plain_network(name, tile):
+    model = INFERENCE[name]()
+    x = torch.rand(2, model.channels, 24, 31)
+    if restore.tasks(model) == ("denoising",):
+        result, seen = restore.denoise(model, x, tile=tile), x
+    else:
+        result = restore.super_resolve(model, x, 2, tile=tile)
+        seen = x if model.upsamples else imresize(x, 2)
+    with torch.no_grad():
+        plain = model.eval()(seen)
+    torch.testing.assert_close(result, plain, atol=1e-5, rtol=0)
+    assert result.is_contiguous()
+
+
+def test_batch_normalisation_is_folded_for_inference(monkeypatch):
+    model = INFERENCE["dncnn"]()
+
+    def fails(self, x):
+        raise AssertionError("batch normalisation was computed")
+
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", fails)
+    restore.denoise(model, torch.rand(1, 1, 16, 16))
+
+
+@pytest.mark.parametrize("name", ["dncnn", "vdsr", "edsr"])
+def test_networks_get_pixels_with_their_channels_side_by_side(name):
+    model, seen = INFERENCE[name](), []
+    x = torch.rand(1, model.channels, 12, 14)
+    hook = nn.modules.module.register_module_forward_hook(
+        lambda module, inputs, output: seen.append(output) if isinstance(module, nn.Conv2d) else None
+    )
+    with hook:
+        restore.restore(model, x, GaussianNoise(25) if name == "dncnn" else Downscale(2))
+    assert len(seen) > 5
+    assert all(y.is_contiguous(memory_format=torch.channels_last) for y in seen)
+
+
+def test_the_network_itself_stays_as_it_is():
+    model = INFERENCE["dncnn"]()
+    before = {name: (value.clone(), value.stride()) for name, value in model.state_dict().items()}
+    restore.denoise(model, torch.rand(1, 1, 16, 16))
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name][0])
+        assert value.stride() == before[name][1]
+
+
+# --- which degradation -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "numbers", "wanted"),
+    [
+        (ESPCN(3), {}, Downscale(3)),
+        (VDSR(), {"scale": 4}, Downscale(4)),
+        (DnCNN(depth=2), {"sigma": 30}, GaussianNoise(30)),
+        (many_tasks(), {"sigma": 25}, GaussianNoise(25)),
+        (many_tasks(), {"quality": 10}, Jpeg(10)),
+        (Untouched(), {"quality": 10}, Jpeg(10)),
+    ],
+)
+def test_a_number_stands_for_a_degradation(model, numbers, wanted):
+    assert restore.resolve_degradation(model, **numbers) == wanted
+
+
+def test_the_noise_level_may_be_left_to_a_network_of_one():
+    model = DnCNN(depth=2)
+    model.sigma = 15
+    assert restore.resolve_degradation(model) == GaussianNoise(15)
+
+
+@pytest.mark.parametrize(
+    ("model", "numbers", "message"),
+    [
+        (VDSR(), {}, "which scale"),
+        (Bicubic(), {"scale": 2, "sigma": 25}, "a noise level for denoising, a quality for JPEG: give one"),
+        (Bicubic(), {"quality": 10}, "for super-resolution, not for deblocking"),
+        (DnCNN(depth=2), {}, "which noise level"),
+        (DnCNN(depth=2), {"sigma": -1}, "from 0, got -1"),
+        (DnCNN(depth=2), {"sigma": float("inf")}, "from 0, got inf"),
+        (DnCNN(depth=2), {"scale": 2}, "for denoising, not for super-resolution"),
+        (Untouched(), {}, "which task. this network is for denoising, deblocking"),
+        (Untouched(), {"scale": 2}, "for denoising and deblocking, not for super-resolution"),
+        (many_tasks(), {}, "which task. this network is for super-resolution, denoising, deblocking"),
+        (many_tasks(), {"scale": 5}, "does not enlarge ×5"),
+    ],
+)
+def test_numbers_that_stand_for_no_degradation(model, numbers, message):
+    with pytest.raises(ValueError, match=message):
+        restore.resolve_degradation(model, **numbers)
+
+
+def test_restore_takes_the_function_of_the_degradation():
+    model, x = many_tasks(), torch.rand(1, 3, 12, 13)
+    for degradation, wanted in (
+        (Downscale(3), restore.super_resolve(model, x, 3)),
+        (GaussianNoise(25), restore.denoise(model, x)),
+        (Jpeg(10), restore.deblock(model, x)),
+    ):
+        assert torch.equal(restore.restore(model, x, degradation), wanted)
+    with pytest.raises(ValueError, match="not for inpainting"):
+        restore.restore(model, x, Mask(0.5))

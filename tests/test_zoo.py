@@ -1,55 +1,185 @@
-"""The shipped weights, their cards and their logs; what is refused."""
+"""The registry, the shipped weights, their cards and their logs; what is refused."""
 
 import json
 import math
+import re
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from imtrans import zoo
+from imtrans import images, published, zoo
 from imtrans.assets import save_weights, sha256_file
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
-from imtrans.models.vdsr import VDSR
-from imtrans.recipes import RECIPES
 from imtrans.training import Recipe, Run, constant
 
+# --- every entry against its name --------------------------------------------------------------------------
 
-def test_one_network_a_recipe():
-    assert list(zoo.MODELS) == list(RECIPES)
-    assert set(zoo.names()) == set(zoo.MODELS)
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One picture in a folder of its own, in place of a training set."""
+    folder = tmp_path_factory.mktemp("pictures")
+    images.write(folder / "picture.png", torch.rand(1, 3, 120, 120, generator=torch.Generator().manual_seed(0)))
+    return folder
+
+
+def samples(name, folder):
+    return zoo.ENTRIES[name].recipe(budget="quick", data=[folder]).data(0)
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.ENTRIES if re.search(r"-x\d$", name)])
+def test_a_network_named_after_a_scale_is_for_that_scale(name, folder):
+    scale = int(name[-1])
+    assert zoo.ENTRIES[name].build().scales == (scale,)
+    assert samples(name, folder).scales == (scale,)
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.ENTRIES if re.search(r"dncnn-\d\d$", name)])
+def test_a_denoiser_named_after_a_noise_level_is_for_that_level(name, folder):
+    sigma = int(name[-2:])
+    model = zoo.ENTRIES[name].build()
+    assert (model.sigma, model.scales, model.quality) == (sigma, (), None)
+    assert samples(name, folder).levels == (sigma, sigma)
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.ENTRIES if "blind" in name])
+def test_a_blind_denoiser_is_for_all_levels_to_55(name, folder):
+    model = zoo.ENTRIES[name].build()
+    assert (model.sigma, model.scales, model.quality) == ((0, 55), (), None)
+    assert samples(name, folder).levels == (0, 55)
+
+
+def test_a_network_named_after_no_scale_is_for_several():
+    assert zoo.ENTRIES["vdsr"].build().scales == (2, 3, 4)
+    three = zoo.ENTRIES["dncnn-3"].build()
+    assert (three.scales, three.sigma, three.quality) == ((2, 3, 4), (0, 55), (5, 99))
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.ENTRIES if "dncnn" in name])
+def test_a_denoiser_is_for_colour_if_its_name_says_so(name, folder):
+    channels = 3 if name.startswith("c") else 1
+    assert zoo.ENTRIES[name].build().channels == channels
+    assert samples(name, folder)[0][0].shape[0] == channels
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.ENTRIES if name.startswith("srcnn")])
+def test_an_srcnn_has_the_kernels_of_its_name(name):
+    model = zoo.ENTRIES[name].build()
+    kernels = [layer.kernel_size[0] for layer in (model.patch_extraction, model.mapping, model.reconstruction)]
+    assert kernels == ([9, 5, 5] if "955" in name else [9, 1, 5])
+
+
+@pytest.mark.parametrize("name", zoo.ENTRIES)
+def test_an_entry_names_its_paper_and_its_recipe(name, folder):
+    entry = zoo.ENTRIES[name]
+    assert re.fullmatch(rf"c?{entry.paper}(-.*)?", name)
+    assert entry.paper in published.papers()
+    assert entry.recipe(budget="quick", data=[folder]).name == name
+    # CDnCNN-B has no numbers in the paper's tables.
+    assert name == "cdncnn-blind" or published.rows(entry.paper, model=entry.model_in_paper)
+
+
+def test_the_registry_follows_the_lectures():
+    papers = list(dict.fromkeys(entry.paper for entry in zoo.ENTRIES.values()))
+    order = ["srcnn", "vdsr", "espcn", "dncnn", "edsr", "rdn", "rcan"]
+    assert papers == [paper for paper in order if paper in papers]
+
+
+# --- which network for which noise -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sigma", "channels", "name"),
+    [
+        (None, 1, "dncnn-blind"),
+        (None, 3, "cdncnn-blind"),
+        (15, 1, "dncnn-15"),
+        (25.0, 1, "dncnn-25"),
+        (50, 1, "dncnn-50"),
+        (25, 3, "cdncnn-blind"),
+        (30, 1, "dncnn-blind"),
+        (3, 1, "dncnn-blind"),  # dncnn-3 is for three tasks
+        (70, 1, "dncnn-blind"),
+        (55.5, 3, "cdncnn-blind"),
+    ],
+)
+def test_a_noise_level_chooses_its_denoiser(sigma, channels, name):
+    assert zoo.denoiser_for(sigma, channels) == name
+
+
+@pytest.mark.parametrize(("sigma", "name"), [(None, "dncnn-blind"), (25, "dncnn-25"), (30, "dncnn-blind")])
+def test_colour_is_denoised_by_channels_where_no_network_for_colour_is_trained(monkeypatch, sigma, name):
+    monkeypatch.setattr(zoo, "names", lambda: [name for name in zoo.ENTRIES if name != "cdncnn-blind"])
+    assert zoo.denoiser_for(sigma, 3) == name
+
+
+def test_a_denoiser_is_named_before_any_is_trained(monkeypatch):
+    monkeypatch.setattr(zoo, "names", list)
+    assert zoo.denoiser_for(25, 3) == "dncnn-25"
+
+
+@pytest.mark.parametrize("sigma", [0, -5, math.inf, math.nan])
+def test_a_noise_level_that_is_not_above_0_is_refused(sigma):
+    with pytest.raises(ValueError, match="must be above 0, got"):
+        zoo.denoiser_for(sigma, 1)
+
+
+# --- the shipped weights -----------------------------------------------------------------------------------
+
+
+CARD_KEYS = (
+    *("name", "paper", "model_in_paper", "recipe_version", "budget", "parameters", "data", "optimizer", "steps"),
+    *("planned_steps", "batch", "seconds", "machine", "versions", "seed", "initialised_from", "validation", "scores"),
+    "sha256",
+)
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_every_network_has_its_weights(name):
-    path = zoo.find(name)
-    card = zoo.card(name)
-    assert card["name"] == card["model"] == card["recipe"] == name
+def test_weights_are_those_of_their_card(name):
+    path, card = zoo.find(name), zoo.card(name)
     assert card["sha256"] == sha256_file(path)
     model = zoo.load(name)
     assert not model.training
     assert sum(p.numel() for p in model.parameters()) == card["parameters"]
     assert all(weight.isfinite().all() for weight in model.state_dict().values())
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_trained_network_leaves_a_flat_picture_flat(name):
+    model = zoo.load(name)
     with torch.inference_mode():
-        x = torch.full((1, model.channels, 24, 24), 0.4)
-        y = model(x)
-    assert y.mean().item() == pytest.approx(0.4, abs=0.05)  # a flat picture comes out much as it was
+        y = model(torch.full((1, model.channels, 24, 24), 0.4))
+    assert y.mean().item() == pytest.approx(0.4, abs=0.05)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_card_tells_how_its_weights_were_made(name):
+    card, entry = zoo.card(name), zoo.ENTRIES[name]
+    assert set(card) - {"note"} == set(CARD_KEYS)
+    assert (card["name"], card["paper"], card["model_in_paper"]) == (name, entry.paper, entry.model_in_paper)
+    assert card["recipe_version"] >= 1
     assert card["budget"] in ("full", "class", "paper")
     assert 0 < card["steps"] <= card["planned_steps"]
     for key in ("data", "optimizer", "seconds", "machine", "versions", "scores"):
         assert card[key], key
     assert isinstance(card["seed"], int)
-    assert card["initialised_from"] is None or card["initialised_from"] in zoo.MODELS
-    for score in card["scores"]:
-        assert {"set", "scale", "sigma", "protocol", "psnr", "ssim", "border"} <= score.keys()
+    assert card["initialised_from"] is None or card["initialised_from"] in zoo.ENTRIES
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_scores_of_a_card_name_set_degradation_and_protocol(name):
+    for score in zoo.card(name)["scores"]:
+        assert {"set", "degradation", "protocol", "psnr", "ssim", "border"} <= score.keys()
         assert 20 < score["psnr"] < 45
         assert 0.4 < score["ssim"] < 1
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_every_network_has_its_log(name):
+def test_a_log_ends_with_the_training(name):
     log, card = zoo.log(name), zoo.card(name)
     steps = [entry["step"] for entry in log]
     assert steps[:5] == [1, 2, 3, 4, 5]
@@ -65,8 +195,11 @@ def test_every_network_has_its_log(name):
 def test_weights_are_light():
     files = [path for path in zoo.FOLDER.iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 40e6
-    strangers = {path.name for path in files if path.stem not in zoo.MODELS and path.suffix != ".py"}
-    assert not strangers
+
+
+def test_the_zoo_holds_no_files_of_other_networks():
+    files = [path for path in zoo.FOLDER.iterdir() if path.is_file() and path.suffix != ".py"]
+    assert not {path.name for path in files if path.stem not in zoo.ENTRIES}
 
 
 # --- a zoo of our own ------------------------------------------------------------------------------------
@@ -95,7 +228,7 @@ def run():
     return Run(recipe, SRCNN(), 7, 12.3, log)
 
 
-def test_what_is_saved_is_loaded(tmp_path, run):
+def test_a_saved_run_is_loaded(tmp_path, run):
     path = zoo.save(run, tmp_path, initialised_from="srcnn-x2")
     assert path == tmp_path / "srcnn-x3.safetensors"
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".jsonl", ".safetensors"]
@@ -105,6 +238,8 @@ def test_what_is_saved_is_loaded(tmp_path, run):
         assert torch.equal(loaded.state_dict()[name], weight)
         assert torch.equal(load_file(path)[name], weight)
     card = zoo.card(str(path))
+    assert tuple(card) == CARD_KEYS
+    assert (card["paper"], card["model_in_paper"], card["recipe_version"]) == ("srcnn", "SRCNN", 1)
     assert card["sha256"] == sha256_file(path)
     assert card["parameters"] == 8_129
     assert (card["steps"], card["planned_steps"], card["batch"], card["seed"]) == (7, 7, 2, 5)
@@ -135,61 +270,27 @@ def test_weights_of_another_network_are_refused(tmp_path, run):
     path.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(ValueError, match=r"srcnn-x3\.safetensors are those of another network than SRCNN"):
         zoo.load(path)
-    for broken in ({**card, "model": "alexnet"}, {k: v for k, v in card.items() if k != "sha256"}, [1, 2]):
-        path.with_suffix(".json").write_text(json.dumps(broken))
-        with pytest.raises(ValueError, match=r"srcnn-x3\.json"):
-            zoo.load(path)
-    path.with_suffix(".json").write_text("{ no card")
+
+
+@pytest.mark.parametrize(
+    "content", ['{"name": "alexnet", "sha256": "0"}', '{"name": "srcnn-x3"}', "[1, 2]", "{ no card"]
+)
+def test_a_file_that_is_not_a_card_is_refused(tmp_path, run, content):
+    path = zoo.save(run, tmp_path)
+    path.with_suffix(".json").write_text(content)
     with pytest.raises(ValueError, match=r"srcnn-x3\.json"):
         zoo.load(path)
 
 
-def matched(model: nn.Module, source: nn.Module) -> list[str]:
-    """Load what matches; what is said to have stayed has stayed, and all else is the source's."""
-    for value in source.state_dict().values():  # statistics of a training, not those of the start
-        if value.is_floating_point():
-            value.normal_()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    given = {name: value.clone() for name, value in source.state_dict().items()}
-    stayed = zoo.load_matching(model, source.state_dict(), "source")
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, before[name] if name in stayed else given[name]), name
-    assert all(torch.equal(value, given[name]) for name, value in source.state_dict().items())
-    return stayed
+def test_a_run_of_no_registered_network_is_not_saved(tmp_path, run):
+    run.recipe = replace(run.recipe, name="srcnn-x33")
+    with pytest.raises(ValueError, match="no network is called 'srcnn-x33': did you mean srcnn-x3"):
+        zoo.save(run, tmp_path)
 
 
-def test_what_matches_is_loaded():
-    assert matched(DnCNN(depth=5), DnCNN(depth=5)) == []
-    # Other channels: the first layer and the last. The bias of the first is one a feature.
-    ends = ["layers.0.weight", "layers.11.weight", "layers.11.bias"]
-    assert matched(DnCNN(3, depth=5), DnCNN(depth=5)) == ends
-    assert matched(DnCNN(depth=5), DnCNN(3, depth=5)) == ends
-    # More layers: those after the ones that are there, and where the last one was there is now a hidden one.
-    stayed = matched(DnCNN(depth=7), DnCNN(depth=5))
-    assert {name.rpartition(".")[0] for name in stayed} == {f"layers.{i}" for i in (11, 12, 14, 15, 17)}
-    assert matched(SRCNN(f2=5), SRCNN()) == ["mapping.weight"]
-
-
-@pytest.mark.parametrize(
-    ("model", "source"),
-    [
-        (DnCNN(depth=5), SRCNN()),
-        (VDSR(depth=5), DnCNN(depth=5)),
-        (DnCNN(depth=5), VDSR(depth=5)),
-        (DnCNN(depth=5, features=8), DnCNN(depth=5)),
-        (DnCNN(depth=17), DnCNN(depth=5)),
-    ],
-)
-def test_what_hardly_matches_is_refused(model, source):
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    with pytest.raises(ValueError, match=f"weights of here are those of another network than {type(model).__name__}"):
-        zoo.load_matching(model, source.state_dict(), "here")
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-
-
-def test_weights_of_dncnn_with_and_without_batch_normalisation(tmp_path):
+def test_a_dncnn_is_loaded_in_the_form_of_its_weights(tmp_path):
     x = torch.rand(1, 1, 8, 8)
-    for network in (DnCNN(depth=20).eval(), DnCNN.three(batch_norm=False).eval()):
+    for network in (DnCNN(depth=20).eval(), DnCNN.for_three_tasks(batch_norm=False).eval()):
         run = Run(Recipe("dncnn-3", type(network), None, None, None, 1, 1, None), network, 1, 0.0)
         loaded = zoo.load(zoo.save(run, tmp_path))
         assert loaded.batch_norm == network.batch_norm
@@ -206,7 +307,7 @@ def test_weights_need_their_card(tmp_path, run):
         zoo.load(tmp_path / "nothing.safetensors")
 
 
-def test_unknown_names(tmp_path, run, monkeypatch):
+def test_an_unknown_name_is_met_with_suggestions(tmp_path, run, monkeypatch):
     zoo.save(run, tmp_path)
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
     assert zoo.names() == ["srcnn-x3"]

@@ -1,8 +1,9 @@
 """Reference implementations of thirteen papers on image transformation, and the course that uses them.
 
-Rooms, from the ground floor up: ``images`` ``color`` ``resize`` ``assets`` · ``degrade`` ``models`` ``html`` ·
-``losses`` ``metrics`` ``muon`` ``data`` · ``training`` · ``recipes`` ``zoo`` · ``restore`` ``published`` ``measured`` ·
-``evaluation`` ``figures`` ``widgets`` ``exercises`` · ``cli``. A room imports only from floors below it.
+A module imports only from floors below its own, or from its own folder. The floors, from the ground up: ``assets``
+``hardware`` · ``images`` ``color`` ``resize`` · ``degrade`` ``models`` ``html`` · ``losses`` ``metrics`` ``muon``
+``data`` · ``training`` ``protocols`` · ``recipes`` · ``zoo`` · ``restore`` ``prior`` ``published`` ``experiments`` ·
+``evaluation`` ``figures`` ``widgets`` ``exercises`` · ``suite`` · ``runs`` · ``cli``
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -129,6 +129,22 @@ def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}")
 
 
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file; an existing one is replaced at once or not at all.
+
+    Args:
+        path: The file to write; its folder must exist.
+        content: All its bytes.
+    """
+    path = Path(path)
+    temporary = _aside(path)
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> str:
     """Write weights as ``.safetensors``; an existing file is replaced at once or not at all.
 

@@ -1,15 +1,211 @@
-"""Clean pictures → what was observed: the forward models that the networks undo."""
+"""Clean pictures → what was observed: the degradations that the networks undo.
+
+    GaussianNoise(25)(clean, seed=0)
+    Downscale(3)(clean)
+
+Each is a small frozen dataclass, used alike by training pairs, evaluation and cards. The functions below do the
+work. A new degradation is one class: fields, ``__call__``, and ``__str__`` for tables.
+"""
 
 import io
+from dataclasses import asdict, dataclass
 from fractions import Fraction
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imtrans.color import rgb_to_y
 from imtrans.images import to_float, to_uint8
 from imtrans.resize import imresize
+
+
+class Degradation:
+    """What a picture went through. Subclasses are frozen dataclasses.
+
+    Attributes:
+        task: Name of what undoes it: denoising, super-resolution, deblocking, inpainting or colorization.
+    """
+
+    task: ClassVar[str] = "denoising"
+
+    def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
+        """The observation of clean pictures (N, C, H, W) in [0, 1].
+
+        Args:
+            clean: Clean pictures; they stay as they are.
+            seed: Random seed, for degradations with randomness.
+        """
+        raise NotImplementedError
+
+    def of_patch(self, patch: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """The observation of a training patch (C, H, W), with randomness from the stream of its sample."""
+        return self(torch.from_numpy(patch)[None], seed=int(random.integers(2**32)))[0].numpy()
+
+    @property
+    def label(self) -> str:
+        """A short key, for the log of a training (``psnr_x3``): the name and the fields."""
+        return type(self).__name__.lower() + "-".join(f"{value:g}" for value in asdict(self).values())
+
+    def record(self) -> dict[str, Any]:
+        """The columns of a score on a card or in a table: words, and scale, sigma and quality where they apply."""
+        return {"degradation": str(self), "scale": None, "sigma": None, "quality": None}
+
+
+@dataclass(frozen=True)
+class Downscale(Degradation):
+    """Low resolution by MATLAB's antialiased bicubic.
+
+    Args:
+        scale: An integer from 2.
+    """
+
+    scale: int
+    task: ClassVar[str] = "super-resolution"
+
+    def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
+        """(N, C, H, W) → (N, C, ⌈H/scale⌉, ⌈W/scale⌉). An 8-bit picture gives an 8-bit one, as in MATLAB."""
+        return bicubic_down(clean, self.scale)
+
+    def __str__(self) -> str:
+        return f"×{self.scale}"
+
+    @property
+    def label(self) -> str:
+        """x3 for a scale of 3."""
+        return f"x{self.scale}"
+
+    def record(self) -> dict[str, Any]:
+        """The columns, with the scale."""
+        return super().record() | {"scale": self.scale}
+
+
+@dataclass(frozen=True)
+class BlurDown(Degradation):
+    """Low resolution by a Gaussian blur and a grid of pixels, as in the texts of the SRCNN and ESPCN papers.
+
+    Args:
+        scale: An integer from 2.
+        sigma: Standard deviation of the blur in pixels of the clean picture, above 0.
+    """
+
+    scale: int
+    sigma: float
+    task: ClassVar[str] = "super-resolution"
+
+    def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
+        """(N, C, H, W) → (N, C, H/scale, W/scale). An 8-bit picture gives an 8-bit one."""
+        if clean.dtype == torch.uint8:
+            return to_uint8(blur_down(to_float(clean), self.scale, self.sigma))
+        return blur_down(clean, self.scale, self.sigma)
+
+    def __str__(self) -> str:
+        return f"blur {self.sigma:g}, ×{self.scale}"
+
+    def record(self) -> dict[str, Any]:
+        """The columns, with the scale; ``sigma`` is a noise level there, the blur stands in the words alone."""
+        return super().record() | {"scale": self.scale}
+
+
+@dataclass(frozen=True)
+class GaussianNoise(Degradation):
+    """White Gaussian noise of one level, neither clipped nor rounded.
+
+    Args:
+        sigma: Standard deviation in 8-bit levels, from 0.
+
+    Raises:
+        ValueError: If the level is negative or not finite.
+    """
+
+    sigma: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma < float("inf"):
+            raise ValueError(f"the noise level must be a number of 8-bit levels from 0, got {self.sigma:g}")
+
+    def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
+        """Noisy pictures of the same shape, by `gaussian_noise`."""
+        return gaussian_noise(clean, self.sigma, seed)
+
+    def of_patch(self, patch: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """A noisy patch, in single precision and straight from the stream of the sample: faster than a new stream."""
+        return patch + random.standard_normal(patch.shape, dtype=np.float32) * np.float32(self.sigma / 255)
+
+    def __str__(self) -> str:
+        return f"σ = {self.sigma:g}"
+
+    @property
+    def label(self) -> str:
+        """25 for a level of 25."""
+        return f"{self.sigma:g}"
+
+    def record(self) -> dict[str, Any]:
+        """The columns, with the noise level."""
+        return super().record() | {"sigma": self.sigma}
+
+
+@dataclass(frozen=True)
+class Jpeg(Degradation):
+    """What a JPEG encoder leaves.
+
+    Args:
+        quality: Quality factor of the Independent JPEG Group, 1 … 100.
+    """
+
+    quality: int
+    task: ClassVar[str] = "deblocking"
+
+    def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
+        """Decoded pictures of the same shape, by `jpeg`."""
+        return jpeg(clean, self.quality)
+
+    def __str__(self) -> str:
+        return f"JPEG {self.quality}"
+
+    @property
+    def label(self) -> str:
+        """q10 for a quality of 10."""
+        return f"q{self.quality}"
+
+    def record(self) -> dict[str, Any]:
+        """The columns, with the quality."""
+        return super().record() | {"quality": self.quality}
+
+
+@dataclass(frozen=True)
+class Mask(Degradation):
+    """Missing pixels, which are 0.
+
+    Args:
+        keep: Probability of each pixel to be kept, between 0 and 1.
+    """
+
+    keep: float
+    task: ClassVar[str] = "inpainting"
+
+    def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
+        """The pictures with missing pixels, all channels of a pixel alike, the same ones in each picture."""
+        return clean * pixel_mask(*clean.shape[-2:], self.keep, seed).to(clean)
+
+    def __str__(self) -> str:
+        return f"{100 * self.keep:g} % of the pixels"
+
+
+@dataclass(frozen=True)
+class Grayscale(Degradation):
+    """A colour picture without its colours."""
+
+    task: ClassVar[str] = "colorization"
+
+    def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
+        """(N, 3, H, W) → (N, 1, H, W), by `grayscale`."""
+        return grayscale(clean)
+
+    def __str__(self) -> str:
+        return "without colours"
 
 
 def bicubic_down(x: Tensor, scale: int) -> Tensor:
@@ -45,7 +241,7 @@ def blur_down(x: Tensor, scale: int, sigma: float) -> Tensor:
     radius = max(1, round(4 * sigma))
     t = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
     kernel = torch.exp(-0.5 * (t / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).repeat(x.shape[1], 1, 1, 1)  # (C, 1, 1, 2·radius+1), one a channel
+    kernel = (kernel / kernel.sum()).repeat(x.shape[1], 1, 1, 1)  # (C, 1, 1, 2·radius+1), one per channel
     x = F.pad(x, (radius,) * 4, mode="replicate")
     x = F.conv2d(x, kernel.transpose(2, 3), groups=x.shape[1])
     x = F.conv2d(x, kernel, groups=x.shape[1])
@@ -59,7 +255,7 @@ def gaussian_noise(x: Tensor, sigma: float, seed: int) -> Tensor:
     Args:
         x: (N, C, H, W) in [0, 1].
         sigma: Standard deviation in 8-bit levels.
-        seed: Of ``numpy.random.RandomState``, whose stream numpy guarantees not to change.
+        seed: Random seed of ``numpy.random.RandomState``, whose stream numpy guarantees not to change.
     """
     noise = np.random.RandomState(seed).standard_normal(tuple(x.shape))
     return x + torch.from_numpy(noise * (sigma / 255)).to(x)
@@ -94,13 +290,13 @@ def jpeg(x: Tensor, quality: int) -> Tensor:
 
 
 def pixel_mask(height: int, width: int, keep: float, seed: int) -> Tensor:
-    """A mask of pixels that are known: each with the probability ``keep``, on its own.
+    """A mask of known pixels: each is kept with the probability ``keep``, independently.
 
     Args:
-        height: Of the picture.
-        width: Of the picture.
-        keep: Between 0 and 1.
-        seed: Of ``numpy.random.RandomState``, as for `gaussian_noise`.
+        height: Height of the picture.
+        width: Width of the picture.
+        keep: Probability of each pixel to be kept, between 0 and 1.
+        seed: Random seed of ``numpy.random.RandomState``, as for `gaussian_noise`.
 
     Returns:
         (1, 1, H, W) of zeros (missing) and ones (known).
@@ -112,8 +308,9 @@ def pixel_mask(height: int, width: int, keep: float, seed: int) -> Tensor:
 def lanczos_down(x: Tensor, scale: int) -> Tensor:
     """Low resolution by a Lanczos kernel of two lobes: the operator d of Deep Image Prior. Differentiable.
 
-    The kernel has 4·scale taps a side, lies symmetrically around the middle of a block (phase 1/2) and sums to 1; edges
-    are repeated. The authors make the low resolution that they start from by another one, Pillow's with three lobes.
+    The kernel has 4·scale taps per side, lies symmetrically around the middle of a block (phase 1/2) and sums to 1;
+    edges are repeated. The authors make the low resolution that they start from by another kernel, Pillow's with three
+    lobes.
 
     Args:
         x: Floats (N, C, H, W) with sides that are multiples of ``scale``.
@@ -128,7 +325,12 @@ def lanczos_down(x: Tensor, scale: int) -> Tensor:
         raise ValueError(f"sides {tuple(x.shape[-2:])} are not multiples of {scale}")
     t = (torch.arange(4 * scale, dtype=x.dtype, device=x.device) + 0.5) / scale - 2  # distance in low-res pixels
     kernel = torch.sinc(t) * torch.sinc(t / 2)
-    kernel = (kernel / kernel.sum()).repeat(x.shape[1], 1, 1, 1)  # (C, 1, 1, 4·scale), one a channel
+    kernel = (kernel / kernel.sum()).repeat(x.shape[1], 1, 1, 1)  # (C, 1, 1, 4·scale), one per channel
     x = F.pad(x, (3 * scale // 2,) * 4, mode="replicate")
     x = F.conv2d(x, kernel.transpose(2, 3), stride=(scale, 1), groups=x.shape[1])
     return F.conv2d(x, kernel, stride=(1, scale), groups=x.shape[1])
+
+
+def grayscale(x: Tensor) -> Tensor:
+    """The luma-weighted mean (N, 1, H, W) of RGB (N, 3, H, W) in full range: equal channels keep their value."""
+    return (rgb_to_y(x) - 16 / 255) * (255 / 219)

@@ -1,8 +1,12 @@
 """How far apart two pictures are: MSE, PSNR, SSIM, as the papers on super-resolution measure them.
 
-All take pictures in [0, 1] of equal shape and return one number a picture. The peak MAX_I is 1 here, 255 on slides:
-the ratio in the PSNR is the same.
+All take pictures in [0, 1] of equal shape and return one number per picture. The peak MAX_I is 1 here, 255 on slides:
+the ratio in the PSNR is the same. `METRICS` is the table that evaluation, cards, command line and book read: a new
+metric is one row in it.
 """
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -78,7 +82,38 @@ def luma(x: Tensor, *, rounded: bool) -> Tensor:
 
     Args:
         x: RGB or gray in [0, 1].
-        rounded: To 8-bit levels, as MATLAB's ``rgb2ycbcr`` does with 8-bit pictures (chains y8 and rgb-y8).
+        rounded: Round to 8-bit levels, as MATLAB's ``rgb2ycbcr`` does with 8-bit pictures (protocols y8, rgb-y8).
     """
     y = x if x.shape[1] == 1 else rgb_to_y(x)
     return to_float(to_uint8(y)) if rounded else y
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that compares a picture with the truth.
+
+    Args:
+        name: Its name in tables.
+        function: (picture, truth, border=pixels left out at each side) → one number per picture, (N,).
+        unit: Its unit, or nothing.
+        decimals: Number of decimals that it is printed with.
+        higher_is_better: Whether a larger number is the better one.
+    """
+
+    name: str
+    function: Callable[..., Tensor]
+    unit: str
+    decimals: int
+    higher_is_better: bool
+
+
+METRICS: dict[str, Metric] = {
+    "psnr": Metric("PSNR", psnr, "dB", 2, True),
+    "ssim": Metric("SSIM", ssim, "", 4, True),
+}
+
+
+def in_words(scores: Mapping[str, float]) -> str:
+    """Scores in one line, "PSNR 32.39 dB, SSIM 0.9033"; other keys than those of `METRICS` are left out."""
+    rows = [(metric, scores[key]) for key, metric in METRICS.items() if key in scores]
+    return ", ".join(f"{metric.name} {value:.{metric.decimals}f} {metric.unit}".rstrip() for metric, value in rows)

@@ -1,84 +1,85 @@
 """Whole pictures in, whole pictures out: super-resolution, denoising, deblocking with any network of the course.
 
-Networks differ in what they eat; each says it in ``channels``, ``upsamples`` and ``scales``, and in ``sigma`` and
-``quality`` if it takes off noise or the traces of JPEG. Here is the rest: luma for the networks of luma, bicubic for
-the colours, tiles for large pictures, the mean over eight views of a picture.
+Networks expect different inputs; each declares them in ``channels``, ``upsamples`` and ``scales``, and in ``sigma`` and
+``quality`` if it removes noise or the traces of JPEG. This module does the rest: luma for the networks of luma, bicubic
+for the colours, tiles for large pictures, the mean over eight views of a picture.
 
-Nothing is clipped or rounded here. `imtrans.evaluation` does that where a protocol says so, and who writes a
-file does.
+`super_resolve`, `denoise` and `deblock` have three options in common:
+
+- ``tile``: side of the pieces that a large picture is cut into, in pixels of what the network expects: low resolution
+  if it enlarges, else the full size. It limits the memory. None takes the picture whole.
+- ``overlap``: pixels that a tile sees beyond its edges. None takes `reach`, and the result is that of the whole
+  picture. A smaller number is faster and leaves faint seams.
+- ``self_ensemble``: the mean over the eight flips and rotations of the picture (EDSR, section 3.4; the + in EDSR+). It
+  takes eight times as long.
+
+Networks run in the form that is fastest for inference (`for_inference`). Nothing is clipped or rounded here:
+`imtrans.evaluation` does that where a protocol says so, and so does whoever writes a file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from imtrans.color import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
+from imtrans.color import rgb_to_ycbcr, ycbcr_to_rgb
+from imtrans.degrade import Degradation, Downscale, GaussianNoise, Jpeg, grayscale
 from imtrans.resize import imresize
 
 
-class Bicubic(nn.Module):
-    """The baseline as if it were a network: a bicubic enlargement goes in and comes out."""
-
-    channels = 1
-    upsamples = False
-    scales = tuple(range(2, 9))
-
-    def forward(self, interpolated: Tensor) -> Tensor:
-        """``interpolated`` itself."""
-        return interpolated
-
-
-class Untouched(nn.Module):
-    """The other baseline: what was observed, noisy or a JPEG, comes out as it is."""
-
-    channels = 1
-    upsamples = False
-    scales = ()
-    sigma = (0, float("inf"))
-    quality = (1, 100)
-
-    def forward(self, observed: Tensor) -> Tensor:
-        """``observed`` itself."""
-        return observed
-
-
 def tasks(model: nn.Module) -> tuple[str, ...]:
-    """What a network does: ``scale`` (super-resolution), ``sigma`` (denoising), ``quality`` (JPEG), or several."""
-    does = {
-        "scale": bool(model.scales),
-        "sigma": getattr(model, "sigma", None) is not None or not model.scales,
-        "quality": getattr(model, "quality", None) is not None,
+    """The tasks of a network, by what it declares: the kinds of `imtrans.degrade.Degradation` that it undoes.
+
+    Returns:
+        ``super-resolution`` (it has scales), ``denoising`` (a noise level, or nothing of the three), ``deblocking``
+        (a quality of JPEG), or several.
+    """
+    declared = {
+        "super-resolution": bool(model.scales),
+        "denoising": getattr(model, "sigma", None) is not None,
+        "deblocking": getattr(model, "quality", None) is not None,
     }
-    return tuple(task for task, able in does.items() if able)
+    return tuple(task for task, able in declared.items() if able) or ("denoising",)
 
 
-def super_resolve(
-    model: nn.Module,
-    low_res: Tensor,
-    scale: int,
-    *,
-    tile: int | None = None,
-    overlap: int | None = None,
-    self_ensemble: bool = False,
-) -> Tensor:
+def check_task(model: nn.Module, task: str) -> None:
+    """Raise a ValueError unless a task is one of the network's."""
+    if task not in tasks(model):
+        raise ValueError(f"this network is for {' and '.join(tasks(model))}, not for {task}")
+
+
+def restore(model: nn.Module, observed: Tensor, degradation: Degradation, **options: Any) -> Tensor:
+    """Undo a degradation: `super_resolve`, `denoise` or `deblock`, whichever it takes.
+
+    Args:
+        model: A network that undoes it.
+        observed: What was observed, (N, C, H, W) on the scale of [0, 1].
+        degradation: What the pictures went through.
+        **options: tile, overlap and self_ensemble, see the top of this page.
+
+    Raises:
+        ValueError: As the three do.
+    """
+    check_task(model, degradation.task)
+    if degradation.task == "super-resolution":
+        return super_resolve(model, observed, degradation.scale, **options)
+    undo = {"denoising": denoise, "deblocking": deblock}[degradation.task]
+    return undo(model, observed, **options)
+
+
+def super_resolve(model: nn.Module, low_res: Tensor, scale: int, **options: Any) -> Tensor:
     """Enlarge pictures by a network.
 
     A network of luma gets Y; Cb and Cr are enlarged by bicubic. A network of RGB gets a gray picture as three
-    equal channels, and the luma-weighted mean of its answer is the gray result.
+    equal channels, and the luma-weighted mean of its result is the gray result.
 
     Args:
         model: A network of super-resolution.
         low_res: (N, C, H, W) on the scale of [0, 1], C = 1 (gray) or 3 (RGB), of any size.
         scale: One of ``model.scales``.
-        tile: Side of the pieces that a large picture is cut into, in pixels of what the network gets: low
-            resolution if it enlarges, else the enlargement. None takes the picture whole.
-        overlap: Pixels that a tile sees beyond its edges. None takes `reach`, so that the result is that of
-            the whole picture. Less is faster and leaves faint seams.
-        self_ensemble: The mean over the eight flips and rotations of the picture (EDSR, section 3.4; the + in
-            EDSR+). It takes eight times as long.
+        **options: tile, overlap and self_ensemble, see the top of this page.
 
     Returns:
         (N, C, scale·H, scale·W), not clipped.
@@ -87,40 +88,31 @@ def super_resolve(
         ValueError: On another shape or dtype, or a scale that the network does not have.
     """
     _check(low_res)
-    scale = known_scale(model, scale)
+    scale = resolve_scale(model, scale)
 
     def network(x: Tensor) -> Tensor:  # (N, model.channels, H, W) -> (N, model.channels, scale·H, scale·W)
-        zoom = scale if model.upsamples else 1
-        x = x if model.upsamples else imresize(x, scale)
-        return _run(model, x, zoom, tile=tile, overlap=overlap, self_ensemble=self_ensemble)
+        if model.upsamples:
+            return _run(model, x, scale, **options)
+        return _run(model, imresize(x, scale), 1, **options)
 
     if model.channels == low_res.shape[1]:
         return network(low_res)
     if model.channels == 3:
-        return _gray(network(low_res.expand(-1, 3, -1, -1)))
+        return grayscale(network(low_res.expand(-1, 3, -1, -1)))
     ycbcr = rgb_to_ycbcr(low_res)
     return ycbcr_to_rgb(torch.cat([network(ycbcr[:, :1]), imresize(ycbcr[:, 1:], scale)], dim=1))
 
 
-def denoise(
-    model: nn.Module,
-    noisy: Tensor,
-    *,
-    tile: int | None = None,
-    overlap: int | None = None,
-    self_ensemble: bool = False,
-) -> Tensor:
-    """Take the noise off pictures.
+def denoise(model: nn.Module, noisy: Tensor, **options: Any) -> Tensor:
+    """Remove noise from pictures.
 
-    A network of gray pictures gets each channel of a colour picture on its own. A network of RGB gets a gray
-    picture as three equal channels.
+    A network of gray pictures gets the channels of a colour picture one by one. A network of RGB gets a gray picture
+    as three equal channels.
 
     Args:
         model: A network of denoising.
         noisy: (N, C, H, W) on the scale of [0, 1], C = 1 or 3; values may leave the range.
-        tile: Side of the pieces that a large picture is cut into. None takes it whole.
-        overlap: As for `super_resolve`.
-        self_ensemble: As for `super_resolve`.
+        **options: tile, overlap and self_ensemble, see the top of this page.
 
     Returns:
         The shape of ``noisy``, not clipped.
@@ -129,77 +121,108 @@ def denoise(
         ValueError: On another shape or dtype, or a network of super-resolution.
     """
     _check(noisy)
-    if "sigma" not in tasks(model):
-        raise ValueError("this network is for super-resolution, not for denoising")
-    network = partial(_run, model, zoom=1, tile=tile, overlap=overlap, self_ensemble=self_ensemble)
+    check_task(model, "denoising")
     if model.channels == 3 and noisy.shape[1] == 1:
-        return _gray(network(noisy.expand(-1, 3, -1, -1)))
+        return grayscale(_run(model, noisy.expand(-1, 3, -1, -1), 1, **options))
     # (N, 3, H, W) -> (3N, 1, H, W) for a network of gray pictures
     x = noisy.reshape(-1, model.channels, *noisy.shape[-2:])
-    return network(x).reshape(noisy.shape)
+    return _run(model, x, 1, **options).reshape(noisy.shape)
 
 
-def deblock(
-    model: nn.Module,
-    decoded: Tensor,
-    *,
-    tile: int | None = None,
-    overlap: int | None = None,
-    self_ensemble: bool = False,
-) -> Tensor:
-    """Take the traces of JPEG off pictures: blocks, and ringing at edges.
+def deblock(model: nn.Module, decoded: Tensor, **options: Any) -> Tensor:
+    """Remove the traces of JPEG from pictures: blocks, and ringing at edges.
 
-    A network of luma gets Y; Cb and Cr stay as they were decoded (DnCNN-3 knows luma alone).
+    A network of luma gets Y; Cb and Cr stay as they were decoded (DnCNN-3 was trained for luma alone).
 
     Args:
         model: A network that was trained for it.
         decoded: (N, C, H, W) on the scale of [0, 1], C = 1 or 3, as it came out of the JPEG file. Its grid of blocks
             may lie anywhere.
-        tile: Side of the pieces that a large picture is cut into. None takes it whole.
-        overlap: As for `super_resolve`.
-        self_ensemble: As for `super_resolve`. The grid of blocks may then lie otherwise than in any file.
+        **options: tile, overlap and self_ensemble, see the top of this page. A flipped picture has the grid of blocks
+            where no file has it.
 
     Returns:
         The shape of ``decoded``, not clipped.
 
     Raises:
-        ValueError: On another shape or dtype, or a network that does not know JPEG.
+        ValueError: On another shape or dtype, or a network that was not trained for JPEG.
     """
     _check(decoded)
-    if "quality" not in tasks(model):
-        raise ValueError("this network does not know JPEG; dncnn-3 does")
-    network = partial(_run, model, zoom=1, tile=tile, overlap=overlap, self_ensemble=self_ensemble)
+    check_task(model, "deblocking")
     if model.channels == decoded.shape[1]:
-        return network(decoded)
+        return _run(model, decoded, 1, **options)
     ycbcr = rgb_to_ycbcr(decoded)
-    return ycbcr_to_rgb(torch.cat([network(ycbcr[:, :1]), ycbcr[:, 1:]], dim=1))
+    return ycbcr_to_rgb(torch.cat([_run(model, ycbcr[:, :1], 1, **options), ycbcr[:, 1:]], dim=1))
 
 
-def known_scale(model: nn.Module, scale: int | None) -> int:
+def resolve_scale(model: nn.Module, scale: int | None) -> int:
     """``scale``, checked; for None the scale of a network that has just one.
 
     Raises:
         ValueError: If the network does not have this scale, or None leaves it open.
     """
-    known = ", ".join(f"×{s}" for s in model.scales)
-    if not model.scales:
-        raise ValueError("this network is not for super-resolution")
+    check_task(model, "super-resolution")
+    valid = ", ".join(f"×{s}" for s in model.scales)
     if scale is None and len(model.scales) > 1:
-        raise ValueError(f"which scale? this network has {known}")
+        raise ValueError(f"which scale? this network has {valid}")
     if scale is not None and scale not in model.scales:
-        raise ValueError(f"this network does not enlarge ×{scale}; its scales: {known}")
+        raise ValueError(f"this network does not enlarge ×{scale}; its scales: {valid}")
     return model.scales[0] if scale is None else scale
+
+
+def resolve_degradation(
+    model: nn.Module, *, scale: int | None = None, sigma: float | None = None, quality: int | None = None
+) -> Degradation:
+    """The degradation that one of three numbers stands for, or none of them for a network of one scale or noise level.
+
+    Args:
+        model: A network.
+        scale: Scale of the low resolution.
+        sigma: Noise level in 8-bit levels.
+        quality: Quality of JPEG.
+
+    Raises:
+        ValueError: If several are given, the network does not undo it, or None leaves it open.
+    """
+    given = {"super-resolution": scale, "denoising": sigma, "deblocking": quality}
+    wanted = [task for task, value in given.items() if value is not None]
+    if len(wanted) > 1:
+        raise ValueError("a scale is for super-resolution, a noise level for denoising, a quality for JPEG: give one")
+    if not wanted and len(tasks(model)) > 1:
+        raise ValueError(f"which task? this network is for {', '.join(tasks(model))}: give a scale, sigma or quality")
+    [task] = wanted or tasks(model)
+    check_task(model, task)
+    if task == "super-resolution":
+        return Downscale(resolve_scale(model, scale))
+    if task == "deblocking":
+        if quality is None:
+            raise ValueError("which quality of JPEG? 1 to 100")
+        return Jpeg(quality)
+    sigma = getattr(model, "sigma", None) if sigma is None else sigma
+    if sigma is None or isinstance(sigma, tuple):
+        raise ValueError("which noise level? sigma in 8-bit levels, 25 for instance")
+    return GaussianNoise(sigma)
 
 
 def reach(model: nn.Module) -> int:
     """How many pixels around an output pixel the network looks at: the radius of its receptive field.
 
-    The sum over all convolutions: exact for a chain of stride 1, too much where branches lie side by side or
-    layers come after an enlargement. A network with a mean over the whole picture looks further than any
-    number says.
+    A network's own attribute ``reach`` where it declares one (as one with a mean over the whole picture has to: no
+    overlap makes its tiles exact). Otherwise the sum over all convolutions: exact for a chain of stride 1, too much
+    where branches lie side by side or layers come after an enlargement.
     """
+    if (declared := getattr(model, "reach", None)) is not None:
+        return declared
     layers = (layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
     return sum((layer.kernel_size[0] // 2) * layer.dilation[0] for layer in layers)
+
+
+def for_inference(model: nn.Module) -> nn.Module:
+    """The network in the form that computes the same with less work, where it has one; else the network itself.
+
+    DnCNN folds its batch normalisation into its convolutions.
+    """
+    return model.for_inference() if hasattr(model, "for_inference") else model
 
 
 def _check(x: Tensor) -> None:
@@ -207,18 +230,19 @@ def _check(x: Tensor) -> None:
         raise ValueError(f"wanted floats (N, 1 or 3, H, W), got {x.dtype} of shape {tuple(x.shape)}")
 
 
-def _gray(x: Tensor) -> Tensor:
-    """The luma-weighted mean of RGB in full range: equal channels give back their value, not 16 … 235."""
-    return (rgb_to_y(x) - 16 / 255) * (255 / 219)
+def _channels_last(x: Tensor) -> Tensor:
+    """A copy with the channels of a pixel side by side in memory; `Tensor.to` leaves a single channel as it is."""
+    _, c, h, w = x.shape
+    return torch.empty_strided(x.shape, (c * h * w, 1, c * w, c), dtype=x.dtype, device=x.device).copy_(x)
 
 
 @contextmanager
-def _in_use(model: nn.Module) -> Iterator[None]:
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, no gradients; afterwards the mode is what it was."""
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():  # not inference_mode: what comes out may be written into
+        with torch.no_grad():  # not inference_mode: callers may write into the result
             yield
     finally:
         model.train(was_training)
@@ -233,31 +257,33 @@ def _run(
     overlap: int | None = None,
     self_ensemble: bool = False,
 ) -> Tensor:
-    """The answer (N, C, zoom·H, zoom·W) to what a network eats, (N, C, H, W), on the device of ``x``."""
+    """The result (N, C, zoom·H, zoom·W) of a network for its input (N, C, H, W), on the device of ``x``."""
     if tile is not None and tile < 1:
         raise ValueError(f"a tile needs at least 1 pixel on a side, got {tile}")
     if overlap is not None and overlap < 0:
         raise ValueError(f"the overlap cannot be negative, got {overlap}")
     weight = next(model.parameters(), x)
+    network = for_inference(model)
 
     def whole(part: Tensor) -> Tensor:
-        answer = model(part.to(weight.device))
+        result = network(_channels_last(part.to(weight.device)))
         wanted = (*part.shape[:2], zoom * part.shape[2], zoom * part.shape[3])
-        if answer.shape != wanted:
-            raise ValueError(f"the network made {tuple(answer.shape)}, wanted {wanted}")
-        return answer.to(x.device)
+        if result.shape != wanted:
+            raise ValueError(f"the network made {tuple(result.shape)}, wanted {wanted}")
+        return result.to(x.device)
 
     def tiled(part: Tensor) -> Tensor:
         if tile is None:
             return whole(part)
         return _by_tiles(whole, part, zoom, tile, reach(model) if overlap is None else overlap)
 
-    with _in_use(model):
-        return _by_views(tiled, x) if self_ensemble else tiled(x)
+    with _evaluation_mode(network):
+        result = _self_ensemble(tiled, x) if self_ensemble else tiled(x)
+    return result.contiguous()
 
 
-def _by_tiles(function, x: Tensor, zoom: int, tile: int, overlap: int) -> Tensor:
-    """``function`` on overlapping tiles of ``x``; of each answer the tile itself is kept."""
+def _by_tiles(function: Callable[[Tensor], Tensor], x: Tensor, zoom: int, tile: int, overlap: int) -> Tensor:
+    """``function`` on overlapping tiles of ``x``; of each result the tile itself is kept."""
     height, width = x.shape[-2:]
     result = x.new_empty(*x.shape[:2], zoom * height, zoom * width)
     for top in range(0, height, tile):
@@ -265,16 +291,16 @@ def _by_tiles(function, x: Tensor, zoom: int, tile: int, overlap: int) -> Tensor
             # Tiles at the border of the picture end there: the network pads them as it pads the picture.
             y, x0 = max(0, top - overlap), max(0, left - overlap)
             seen = x[..., y : top + tile + overlap, x0 : left + tile + overlap]
-            answer = function(seen)[..., zoom * (top - y) :, zoom * (left - x0) :]
+            part = function(seen)[..., zoom * (top - y) :, zoom * (left - x0) :]
             target = result[..., zoom * top : zoom * (top + tile), zoom * left : zoom * (left + tile)]
-            target.copy_(answer[..., : target.shape[-2], : target.shape[-1]])
+            target.copy_(part[..., : target.shape[-2], : target.shape[-1]])
     return result
 
 
-def _by_views(function, x: Tensor) -> Tensor:
+def _self_ensemble(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """1/8 Σ Tᵢ⁻¹ f(Tᵢ x) over the eight flips and rotations Tᵢ."""
-    answers = []
+    results = []
     for turns in range(4):
-        answers.append(function(x.rot90(turns, (-2, -1))).rot90(-turns, (-2, -1)))
-        answers.append(function(x.flip(-1).rot90(turns, (-2, -1))).rot90(-turns, (-2, -1)).flip(-1))
-    return torch.stack(answers).mean(dim=0)
+        results.append(function(x.rot90(turns, (-2, -1))).rot90(-turns, (-2, -1)))
+        results.append(function(x.flip(-1).rot90(turns, (-2, -1))).rot90(-turns, (-2, -1)).flip(-1))
+    return torch.stack(results).mean(dim=0)

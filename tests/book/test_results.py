@@ -4,13 +4,19 @@ import pytest
 
 from course import results
 
+X3 = {"degradation": "×3", "scale": 3, "sigma": None, "quality": None}
+NOISY = {"degradation": "σ = 25", "scale": None, "sigma": 25, "quality": None}
+POISSON = {"degradation": "peak 30", "scale": None, "sigma": None, "quality": None}
 CARD = {
     "name": "net-x3",
+    "paper": "net",
+    "model_in_paper": "Net",
     "parameters": 8129,
     "scores": [
-        {"set": "Set5", "scale": 3, "sigma": None, "protocol": "y8", "psnr": 32.456, "ssim": 0.90874},
-        {"set": "Set5", "scale": 3, "sigma": None, "protocol": "rgb-y", "psnr": 32.5, "ssim": 0.909},
-        {"set": "BSD68", "scale": None, "sigma": 25, "protocol": "gray", "psnr": 29.2, "ssim": None},
+        {"set": "Set5", **X3, "protocol": "y8", "psnr": 32.456, "ssim": 0.90874},
+        {"set": "Set5", **X3, "protocol": "rgb-y", "psnr": 32.5, "ssim": 0.909},
+        {"set": "BSD68", **NOISY, "protocol": "gray", "psnr": 29.2, "ssim": None},
+        {"set": "BSD68", **POISSON, "protocol": "gray", "psnr": 27.1, "ssim": 0.8},
     ],
 }
 ROW = {
@@ -20,6 +26,7 @@ ROW = {
     "task": "sr",
     "scale": "3",
     "sigma": "",
+    "quality": "",
     "protocol": "y8",
 }
 ROWS = [
@@ -30,21 +37,44 @@ ROWS = [
 
 
 def test_only_the_same_network_set_degradation_and_protocol_are_compared():
-    y8, rgb_y, _ = CARD["scores"]
+    y8, rgb_y, *_ = CARD["scores"]
     assert results.companions(CARD, y8, ROWS) == ROWS[:1]
     assert results.companions(CARD, rgb_y, ROWS) == []
 
 
-def test_names_of_cards_and_papers_meet():
-    score = CARD["scores"][0]
-    for name, paper, model in [
-        ("srcnn-955-x3", "srcnn", "SRCNN 9-5-5"),
-        ("edsr-baseline-x2", "edsr", "EDSR baseline"),
-        ("dncnn-25", "dncnn", "DnCNN-S"),
-        ("vdsr", "vdsr", "VDSR"),
-    ]:
-        rows = [ROWS[0] | {"paper": paper, "model": model}, ROWS[0] | {"paper": "other", "model": model}]
-        assert results.companions({"name": name}, score, rows) == rows[:1]
+def test_a_card_names_its_paper_and_its_network_there():
+    score, other = CARD["scores"][0], ROWS[0] | {"paper": "other"}
+    assert results.companions(CARD, score, [other, ROWS[0]]) == ROWS[:1]
+    assert results.companions(CARD | {"model_in_paper": "Other"}, score, ROWS) == [ROWS[1]]
+
+
+def test_a_row_without_a_stated_protocol_is_shown_and_not_compared():
+    row = ROWS[0] | {"protocol": "not stated"}
+    assert results.companions(CARD, CARD["scores"][0], [row]) == [row]
+    assert not results.comparable(CARD["scores"][0], row)
+    line = results.table({"net-x3": CARD}, [row]).splitlines()[2]
+    assert "| **32.46** | 32.39 | – |" in line
+    assert line.endswith("| Table 2; protocol not stated |")
+
+
+def test_names_and_decimals_of_metrics_are_those_of_the_package():
+    metrics = pytest.importorskip("imtrans.metrics").METRICS
+    assert results.read_metrics() == {key: (metric.name, metric.decimals) for key, metric in metrics.items()}
+
+
+def test_a_new_metric_is_a_new_column(tmp_path, monkeypatch):
+    source = results.METRICS.read_text(encoding="utf-8")
+    row = 'METRICS: dict[str, Metric] = {\n    "mae": Metric("MAE", mae, "levels", 1, False),'
+    path = tmp_path / "metrics.py"
+    path.write_text(source.replace("METRICS: dict[str, Metric] = {", row), encoding="utf-8")
+    metrics = results.read_metrics(path)
+    assert metrics["mae"] == ("MAE", 1)
+    monkeypatch.setattr(results, "read_metrics", lambda: metrics)
+    card = CARD | {"scores": [CARD["scores"][0] | {"mae": 3.14}]}
+    header, _, line = results.table({"net-x3": card}, ROWS[:1]).splitlines()
+    assert header.startswith("| network | set | protocol | MAE | published | difference | PSNR | published | SSIM |")
+    assert "| **3.1** | – | – | 32.46 | 32.39 | 0.9087 | 0.9090 |" in line
+    assert results.measured("net-x3 Set5 x3 mae", {"net-x3": card}) == "3.1"
 
 
 def test_a_number_that_was_not_verified_has_a_dagger():
@@ -67,6 +97,7 @@ def test_the_table_names_protocol_and_signed_difference():
         ("net-x3 Set5 3 psnr rgb-y", "32.50"),
         ("net-x3 Set5 3 ssim", "0.9087"),
         ("net-x3 BSD68 25 psnr", "29.20"),
+        ("net-x3 BSD68 'peak 30' psnr", "27.10"),
         ("net-x3 parameters", "8,129"),
     ],
 )
@@ -91,6 +122,7 @@ def test_a_number_that_is_not_there_is_an_error(text):
 
 def test_quoting_a_published_number():
     assert results.published("net Net Set5 3 psnr", ROWS) == "32.39"
+    assert results.published("net Net Set5 3 rerun_psnr", [ROWS[0] | {"rerun_psnr": "32.4"}]) == "32.40"
     with pytest.raises(ValueError, match="no score"):
         results.published("net Net Set5 4 psnr", ROWS)
 

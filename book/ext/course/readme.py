@@ -29,7 +29,7 @@ def lecture_table() -> str:
 
 
 def result_table() -> str:
-    """One row a network and scale: measured PSNR, the paper's, and the protocol of both."""
+    """One row per network and degradation: measured PSNR, the paper's, and the protocol of both."""
     published = results.read_published()
     rows = [
         "| network | set | | measured | published | protocol |",
@@ -39,9 +39,10 @@ def result_table() -> str:
         for score in card["scores"]:
             if score["set"] not in ("Set5", "BSD68", "CBSD68"):
                 continue
-            paper = [row["psnr"] for row in results.companions(card, score, published) if row["psnr"]]
+            rows_of_paper = results.companions(card, score, published)
+            paper = [row["psnr"] for row in rows_of_paper if row["psnr"] and results.comparable(score, row)]
             measured = results.shown(score["psnr"], "psnr")
-            cells = [f"`{name}`", score["set"], results.degradation(score), measured]
+            cells = [f"`{name}`", score["set"], score["degradation"], measured]
             rows.append("| " + " | ".join([*cells, ", ".join(paper) or "–", f"`{score['protocol']}`"]) + " |")
     return "\n".join(rows) if len(rows) > 2 else "No network has been measured yet."
 

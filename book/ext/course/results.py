@@ -5,10 +5,12 @@ Measured scores are read from the cards beside the weights (`src/imtrans/zoo/*.j
 holds a number of its own.
 """
 
+import ast
 import csv
 import json
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 from docutils import nodes
@@ -20,27 +22,26 @@ from .playlist import ROOT, read
 ZOO = ROOT / "src" / "imtrans" / "zoo"
 PUBLISHED = ROOT / "src" / "imtrans" / "published"
 EXPERIMENTS = ROOT / "results"
-# Where a card's name, without its scale, is not the name that the paper gives the network.
-PAPER_NAMES = {
-    **dict.fromkeys(("dncnn15", "dncnn25", "dncnn50"), "dncnns"),  # DnCNN-S: one network a noise level
-    "dncnnblind": "dncnnb",
-    "espcn": "espcn91images",  # the paper's other rows were trained on 50,000 pictures of ImageNet
-}
-DECIMALS = {"psnr": 2, "input_psnr": 2, "ssim": 4}
+METRICS = ROOT / "src" / "imtrans" / "metrics.py"
+
+
+@cache
+def read_metrics(path: Path = METRICS) -> dict[str, tuple[str, int]]:
+    """Name and decimals of each row of `imtrans.metrics.METRICS`, read from its source: a build has no torch."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assigned = {node.target.id: node.value for node in tree.body if isinstance(node, ast.AnnAssign)}
+    table = assigned["METRICS"]
+    return {
+        key.value: (call.args[0].value, call.args[3].value) for key, call in zip(table.keys, table.values, strict=True)
+    }
 
 
 def read_cards(folder: Path = ZOO) -> dict[str, dict]:
     """All cards by name, in the order of the lectures."""
     cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
     place = {lecture.slug: lecture.number for lecture in read().lectures}
-    cards.sort(key=lambda card: place.get(paper_of(card), len(place)))
+    cards.sort(key=lambda card: place.get(card["paper"], len(place)))
     return {card["name"]: card for card in cards}
-
-
-def paper_of(card: dict) -> str:
-    """The short name of the paper that a card's network is from: `srcnn-x3` → `srcnn`."""
-    network = card["name"].split("-")[0]
-    return {"cdncnn": "dncnn"}.get(network, network)
 
 
 def read_published(folder: Path = PUBLISHED) -> list[dict]:
@@ -66,20 +67,23 @@ def number(text) -> float | None:
 
 
 def setting(row: dict) -> tuple:
-    """What has to agree before two scores may be compared: set, scale, noise level, JPEG quality, protocol."""
-    return row["set"], number(row["scale"]), number(row["sigma"]), number(row.get("quality")), row["protocol"]
-
-
-def base_name(model: str) -> str:
-    """`SRCNN`, `srcnn-x3` → `srcnn`: letters and digits in lower case, a card's scale cut off."""
-    return re.sub(r"[^a-z0-9]", "", re.sub(r"-x\d$", "", model.lower()))
+    """What has to agree before two scores may stand side by side: set, scale, noise level, JPEG quality."""
+    return row["set"], *(number(row[key]) for key in ("scale", "sigma", "quality"))
 
 
 def companions(card: dict, score: dict, published: list[dict]) -> list[dict]:
-    """The paper's own rows on the same network, set, degradation and protocol as one measured score."""
-    network = base_name(card["name"])
-    wanted = paper_of(card), PAPER_NAMES.get(network, network), setting(score)
-    return [row for row in published if (row["paper"], base_name(row["model"]), setting(row)) == wanted]
+    """The paper's own rows on the same network, set, degradation and protocol as one measured score.
+
+    Rows whose paper does not state its protocol are among them; `comparable` tells them apart.
+    """
+    wanted = card["paper"], card["model_in_paper"], setting(score)
+    same = [row for row in published if (row["paper"], row["model"], setting(row)) == wanted]
+    return [row for row in same if comparable(score, row) or row["protocol"] == "not stated"]
+
+
+def comparable(score: dict, row: dict) -> bool:
+    """Whether a measured score and a published one are by the same protocol."""
+    return score["protocol"] == row["protocol"]
 
 
 def daggered(text: str, row: dict) -> str:
@@ -87,55 +91,55 @@ def daggered(text: str, row: dict) -> str:
     return f"{text}†" if row.get("verified") == "no" and text != "–" else text
 
 
+def decimals(metric: str) -> int:
+    """Decimals that a metric is printed with; `input_psnr` and `rerun_psnr` are PSNRs."""
+    return read_metrics()[metric.removeprefix("input_").removeprefix("rerun_")][1]
+
+
 def shown(value: float | None, metric: str) -> str:
     """A score with the decimals its metric is printed with."""
-    return "–" if value is None else f"{value:.{DECIMALS[metric]}f}"
+    return "–" if value is None else f"{value:.{decimals(metric)}f}"
 
 
 def difference(measured: float | None, published: float | None, metric: str) -> str:
     """Measured minus published, signed."""
     if measured is None or published is None:
         return "–"
-    return f"{measured - published:+.{DECIMALS[metric]}f}".replace("-", "−")
-
-
-def degradation(score: dict) -> str:
-    """What the pictures of a score went through: `×3`, `σ = 25` or `JPEG 10`."""
-    if score["scale"]:
-        return f"×{score['scale']}"
-    return f"JPEG {score['quality']}" if score.get("quality") else f"σ = {score['sigma']:g}"
-
-
-HEADER = ("network", "set", "protocol", "PSNR", "published", "difference", "SSIM", "published", "source")
+    return f"{measured - published:+.{decimals(metric)}f}".replace("-", "−")
 
 
 def table(cards: dict[str, dict], published: list[dict]) -> str:
-    """Markdown table: a row a measured score and paper's row, the difference beside them."""
-    lines = ["| " + " | ".join(HEADER) + " |", "| --- " * 3 + "| ---: " * 5 + "| --- |"]
+    """Markdown table: one row per measured score and paper's row.
+
+    Each metric that a card has gets two columns, ours and the paper's; the first one a third, the difference.
+    """
+    found = {key for card in cards.values() for score in card["scores"] for key in score}
+    metrics = {key: name for key, (name, _) in read_metrics().items() if key in found}
+    header = ["network", "set", "protocol"]
+    for i, name in enumerate(metrics.values()):
+        header += [name, "published"] + ["difference"] * (i == 0)
+    lines = [[*header, "source"], ["---"] * 3 + ["---:"] * (len(header) - 3) + ["---"]]
     for name, card in cards.items():
         for score in card["scores"]:
-            for row in companions(card, score, published) or [{"psnr": "", "ssim": "", "source": "–"}]:
-                psnr, ssim = number(row["psnr"]), number(row["ssim"])
-                cells = [
-                    f"`{name}`",
-                    f"{score['set']} {degradation(score)}",
-                    score["protocol"],
-                    f"**{shown(score['psnr'], 'psnr')}**",
-                    daggered(shown(psnr, "psnr"), row),
-                    difference(score["psnr"], psnr, "psnr"),
-                    shown(score["ssim"], "ssim"),
-                    daggered(shown(ssim, "ssim"), row),
-                    row["source"],
-                ]
-                lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            for row in companions(card, score, published) or [{"source": "–"}]:
+                stated = row.get("protocol") != "not stated"
+                cells = [f"`{name}`", f"{score['set']} {score['degradation']}", score["protocol"]]
+                for i, metric in enumerate(metrics):
+                    ours, theirs = number(score.get(metric)), number(row.get(metric))
+                    mine, paper = shown(ours, metric), daggered(shown(theirs, metric), row)
+                    if i == 0:
+                        cells += [f"**{mine}**", paper, difference(ours, theirs, metric) if stated else "–"]
+                    else:
+                        cells += [mine, paper]
+                lines.append([*cells, row["source"] if stated else f"{row['source']}; protocol not stated"])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def measured(text: str, cards: dict[str, dict]) -> str:
-    """One number of a card: `NAME SET LEVEL psnr|ssim [PROTOCOL]`, or `NAME KEY` for a key of the card.
+    """One number of a card: `NAME SET LEVEL METRIC [PROTOCOL]`, or `NAME KEY` for a key of the card.
 
-    LEVEL is a scale (`x3` or `3`), a noise level (`25`) or a quality of JPEG (`q10`). The metric `input_psnr` is that
-    of the JPEG itself.
+    LEVEL is a scale (`x3` or `3`), a noise level (`25`), a quality of JPEG (`q10`), or the degradation in its own words
+    (`"×3"`). METRIC is one of `imtrans.metrics.METRICS`, or `input_psnr`, the PSNR of the JPEG itself.
 
     Raises:
         ValueError: The card, the score or the key does not exist.
@@ -153,9 +157,9 @@ def measured(text: str, cards: dict[str, dict]) -> str:
 
 
 def published(text: str, rows: list[dict]) -> str:
-    """One number of a paper's table: `PAPER MODEL SET LEVEL psnr|ssim [PROTOCOL]`.
+    """One number of a paper's table: `PAPER MODEL SET LEVEL METRIC [PROTOCOL]`.
 
-    A name with blanks is quoted.
+    A name with blanks is quoted. The metrics `rerun_psnr` and `rerun_ssim` are those of the authors' weights run again.
 
     Raises:
         ValueError: No such row.
@@ -188,18 +192,26 @@ def experiment(text: str, folder: Path = EXPERIMENTS) -> str:
 
 def pick(query: list[str], rows: list[dict], owner: str) -> str:
     """The score that `SET LEVEL METRIC [PROTOCOL]` asks for; the first one where protocols differ."""
-    level = re.fullmatch(r"([xq]?)(\d+(?:\.\d+)?)", query[1]) if len(query) in (3, 4) else None
-    if not level or query[2] not in DECIMALS:
-        raise ValueError(f"wanted: SET LEVEL psnr|ssim [PROTOCOL], not {' '.join(query)!r}")
-    name, _, metric, *protocol = query
-    keys = {"x": ("scale",), "q": ("quality",), "": ("scale", "sigma")}[level[1]]
+    metrics = read_metrics()
+    valid = [*metrics, *(prefix + metric for prefix in ("input_", "rerun_") for metric in metrics)]
+    if len(query) not in (3, 4) or query[2] not in valid:
+        raise ValueError(f"wanted: SET LEVEL {'|'.join(metrics)} [PROTOCOL], not {' '.join(query)!r}")
+    name, level, metric, *protocol = query
     for row in rows:
         value = number(row.get(metric))
-        at_level = float(level[2]) in [number(row.get(key)) for key in keys]
-        same = row["set"] == name and at_level and protocol in ([], [row["protocol"]])
+        same = row["set"] == name and at_level(row, level) and protocol in ([], [row["protocol"]])
         if same and value is not None:
             return shown(value, metric)
     raise ValueError(f"{owner} has no score {' '.join(query)!r}")
+
+
+def at_level(row: dict, level: str) -> bool:
+    """Whether a row is of a level: `x3`, `q10`, `25` (a noise level, or a scale), or the words of its degradation."""
+    parts = re.fullmatch(r"([xq]?)(\d+(?:\.\d+)?)", level)
+    if not parts:
+        return row.get("degradation") == level
+    keys = {"x": ("scale",), "q": ("quality",), "": ("scale", "sigma")}[parts[1]]
+    return float(parts[2]) in [number(row.get(key)) for key in keys]
 
 
 class Results(SphinxDirective):

@@ -1,25 +1,26 @@
 """Training pairs: (observed, clean) patches, cut out of pictures in memory.
 
 Sample ``i`` of a data set is a function of (seed, i) and of nothing else: any number of workers or processes, and a
-training that goes on after a kill, sees the same patches. There are no epochs: the samples never end.
+training that continues after a kill, sees the same patches. There are no epochs: the samples never end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from imtrans.degrade import bicubic_down, bicubic_down_up, jpeg
+from imtrans.degrade import Degradation, Downscale, GaussianNoise, Jpeg
 from imtrans.images import modcrop
+from imtrans.resize import imresize
 
 
-def dihedral(patch: np.ndarray, which: int) -> np.ndarray:
-    """One of the eight flips and rotations of (C, H, W); ``which`` = 0 … 7, 0 changes nothing."""
-    patch = patch[:, :, ::-1] if which & 1 else patch
-    patch = patch[:, ::-1, :] if which & 2 else patch
-    return patch.transpose(0, 2, 1) if which & 4 else patch
+def dihedral(patch: np.ndarray, symmetry: int) -> np.ndarray:
+    """One of the eight flips and rotations of (C, H, W); ``symmetry`` = 0 … 7, 0 changes nothing."""
+    patch = patch[:, :, ::-1] if symmetry & 1 else patch
+    patch = patch[:, ::-1, :] if symmetry & 2 else patch
+    return patch.transpose(0, 2, 1) if symmetry & 4 else patch
 
 
 def _cut(array: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
@@ -33,17 +34,19 @@ def _array(picture: Tensor) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SuperResolutionPairs:
-    """Patches of low and high resolution, the low one by MATLAB's bicubic of the whole picture.
+    """Patches of low and high resolution.
 
     Whole pictures are degraded, then cut: a patch degraded on its own would teach the border of the resize.
 
     Args:
-        pictures: (1, C, H, W) in [0, 1], at least ``size`` on each side.
-        scales: One is drawn a sample.
+        pictures: Clean pictures (1, C, H, W) in [0, 1], at least ``size`` on each side.
+        scales: Scales; one is drawn per sample.
         size: Side of the observed patch: of the enlargement, or of the low resolution with ``upsamples``.
-        upsamples: The network enlarges: observed patches are low resolution, clean ones scale · size.
-        margin: Pixels cut off each side of the clean patch, what valid convolutions take.
-        seed: Of the samples.
+        upsamples: The network enlarges: observed patches are low resolution, clean ones scale · size. Without, the
+            low resolution is enlarged by bicubic.
+        margin: Pixels cut off each side of the clean patch, by which valid convolutions shrink their input.
+        seed: Random seed of the samples.
+        degradation: What makes the low resolution of a scale.
     """
 
     pictures: Sequence[Tensor]
@@ -52,17 +55,21 @@ class SuperResolutionPairs:
     upsamples: bool = False
     margin: int = 0
     seed: int = 0
+    degradation: Callable[[int], Degradation] = Downscale
     _pairs: dict = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for scale in self.scales:
             smallest = self.size * scale if self.upsamples else self.size
-            fit = [p for p in self.pictures if min(modcrop(p, scale).shape[-2:]) >= smallest]
+            cropped = [modcrop(p, scale) for p in self.pictures]
+            fit = [p for p in cropped if min(p.shape[-2:]) >= smallest]
             if not fit:
                 raise ValueError(f"no training picture has {smallest} pixels on each side")
-            degrade = bicubic_down if self.upsamples else bicubic_down_up
-            cropped = [modcrop(p, scale) for p in fit]
-            self._pairs[scale] = [(_array(degrade(p, scale)), _array(p)) for p in cropped]
+            self._pairs[scale] = [(_array(self._observe(p, scale)), _array(p)) for p in fit]
+
+    def _observe(self, clean: Tensor, scale: int) -> Tensor:
+        low_res = self.degradation(scale)(clean)
+        return low_res if self.upsamples else imresize(low_res, scale)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng([self.seed, index])
@@ -70,28 +77,30 @@ class SuperResolutionPairs:
         observed, clean = self._pairs[scale][random.integers(len(self._pairs[scale]))]
         top = int(random.integers(observed.shape[1] - self.size + 1))
         left = int(random.integers(observed.shape[2] - self.size + 1))
-        which = int(random.integers(8))
+        symmetry = int(random.integers(8))
         zoom = scale if self.upsamples else 1
-        x = dihedral(_cut(observed, top, left, self.size), which)
+        x = dihedral(_cut(observed, top, left, self.size), symmetry)
         y = _cut(clean, top * zoom + self.margin, left * zoom + self.margin, self.size * zoom - 2 * self.margin)
-        return torch.from_numpy(x.copy()), torch.from_numpy(dihedral(y, which).copy())
+        return torch.from_numpy(x.copy()), torch.from_numpy(dihedral(y, symmetry).copy())
 
 
 @dataclass(frozen=True)
 class NoisePairs:
-    """Patches with fresh white Gaussian noise, which is not clipped.
+    """Patches with fresh noise.
 
     Args:
-        pictures: (1, C, H, W) in [0, 1], at least ``size`` on each side.
+        pictures: Clean pictures (1, C, H, W) in [0, 1], at least ``size`` on each side.
         size: Side of a patch.
-        sigma: (lowest, highest) noise level in 8-bit levels; one is drawn a patch.
-        seed: Of the samples.
+        levels: (lowest, highest) level of the noise, σ in 8-bit levels for `GaussianNoise`; one is drawn per patch.
+        seed: Random seed of the samples.
+        noise: A degradation with one level that keeps the size.
     """
 
     pictures: Sequence[Tensor]
     size: int
-    sigma: tuple[float, float]
+    levels: tuple[float, float]
     seed: int = 0
+    noise: Callable[[float], Degradation] = GaussianNoise
     _arrays: list = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -105,14 +114,13 @@ class NoisePairs:
         top = int(random.integers(clean.shape[1] - self.size + 1))
         left = int(random.integers(clean.shape[2] - self.size + 1))
         patch = dihedral(_cut(clean, top, left, self.size), int(random.integers(8))).copy()
-        sigma = random.uniform(*self.sigma)
-        noise = random.standard_normal(patch.shape, dtype=np.float32) * np.float32(sigma / 255)
-        return torch.from_numpy(patch + noise), torch.from_numpy(patch)
+        noisy = self.noise(random.uniform(*self.levels)).of_patch(patch, random)
+        return torch.from_numpy(noisy), torch.from_numpy(patch)
 
 
 @dataclass(frozen=True)
 class RestorationPairs:
-    """Patches for one network that does three things, DnCNN-3: each is drawn to be noisy, low resolution, or a JPEG.
+    """Patches for one network with three tasks, DnCNN-3: each is drawn to be noisy, low resolution, or a JPEG.
 
     Noise as in `NoisePairs`; enlargements of the low resolution as in `SuperResolutionPairs`; JPEG of a piece that is
     larger than the patch, so that the grid of 8×8 blocks lies anywhere in it.
@@ -121,9 +129,9 @@ class RestorationPairs:
         pictures: Luma (1, 1, H, W) in [0, 1].
         size: Side of a patch; smaller pictures than ``size`` + 16 are left out.
         sigma: (lowest, highest) noise level in 8-bit levels.
-        scales: Of the low resolution.
-        quality: (lowest, highest) of JPEG.
-        seed: Of the samples.
+        scales: Scales of the low resolution.
+        quality: (lowest, highest) quality of the JPEG.
+        seed: Random seed of the samples.
     """
 
     pictures: Sequence[Tensor]
@@ -138,7 +146,7 @@ class RestorationPairs:
 
     def __post_init__(self) -> None:
         large = [p for p in self.pictures if min(p.shape[-2:]) >= self.size + 16]
-        # Frozen, hence this way of setting what is made of the arguments.
+        # A frozen dataclass sets what it computes from its arguments in this way.
         object.__setattr__(self, "_large", NoisePairs(large, self.size + 16, (0, 0), self.seed))
         object.__setattr__(self, "_noisy", NoisePairs(large, self.size, self.sigma, self.seed))
         object.__setattr__(self, "_low_res", SuperResolutionPairs(large, self.scales, self.size, seed=self.seed))
@@ -151,8 +159,8 @@ class RestorationPairs:
         if task == 1:
             return self._low_res[index]
         _, clean = self._large[index]
-        # The corner lies at each place of the grid alike, and a whole block of the JPEG surrounds the patch.
+        # All places of the grid are equally likely, and a whole block of the JPEG surrounds the patch.
         top, left = (int(random.integers(4, 12)) for _ in range(2))
-        decoded = jpeg(clean[None], int(random.integers(self.quality[0], self.quality[1] + 1)))[0]
+        decoded = Jpeg(int(random.integers(self.quality[0], self.quality[1] + 1)))(clean[None])[0]
         part = (..., slice(top, top + self.size), slice(left, left + self.size))
         return decoded[part].contiguous(), clean[part].contiguous()

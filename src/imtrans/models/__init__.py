@@ -1,1 +1,1 @@
-"""One file a paper. Networks say what they eat in three attributes: ``channels``, ``upsamples``, ``scales``."""
+"""One file per paper. Each network declares its input in three attributes: ``channels``, ``upsamples``, ``scales``."""

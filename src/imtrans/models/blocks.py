@@ -1,9 +1,10 @@
-"""What the networks of several papers really share."""
+"""What the networks of several papers share."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -24,10 +25,57 @@ def he_init(model: nn.Module) -> None:
 
 @torch.no_grad()
 def small_start(model: Network) -> Network:
-    """The same network, its last convolution × 0.1: a residual network's first answer is then near its input.
+    """The same network, its last convolution × 0.1: a residual network's first output is then near its input.
 
     Without it Muon's first steps have the network's own noise to unlearn.
     """
     last = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)][-1]
     last.weight.mul_(0.1)
     return model
+
+
+def load_matching(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """Load the weights that have the same name and shape; the rest of ``model`` keeps its values.
+
+    So a network can start from one of fewer layers, or of other channels.
+
+    Args:
+        model: Network to load into.
+        weights: State dict of another network.
+
+    Returns:
+        Names of the parameters and buffers that kept their values.
+
+    Raises:
+        ValueError: If these are more than half of the network: the weights are of another architecture.
+    """
+    own = model.state_dict()
+    fitting = {name: weights[name] for name in own if name in weights and weights[name].shape == own[name].shape}
+    if 2 * len(fitting) < len(own):
+        raise ValueError(f"its weights are those of another network than {type(model).__name__}")
+    model.load_state_dict(own | fitting)
+    return [name for name in own if name not in fitting]
+
+
+def start_from(model: nn.Module, source: nn.Module) -> list[str]:
+    """Start a training of ``model`` from another trained network.
+
+    Two optional members of a network take part: ``adapt``, a method that brings its neighbours into its own form, and
+    ``predicts``, what the last layer of a residual network stands for, in words.
+
+    Args:
+        model: Network to train, freshly initialised. It is changed in place.
+        source: Trained network. It stays as it is.
+
+    Returns:
+        Names of the parameters and buffers that keep their initial values.
+
+    Raises:
+        ValueError: If the two do not fit together.
+    """
+    if hasattr(model, "adapt"):
+        source = model.adapt(source)
+    ours, theirs = getattr(model, "predicts", None), getattr(source, "predicts", None)
+    if ours and theirs and ours != theirs:
+        raise ValueError(f"the source predicts {theirs}, this network {ours}: their last layers differ in meaning")
+    return load_matching(model, source.state_dict())

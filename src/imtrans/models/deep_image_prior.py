@@ -15,7 +15,7 @@ def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    """Normalised by what is there, always: the batch is one picture, and no other will come."""
+    """Batch normalisation without running statistics: there is only ever one picture."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 

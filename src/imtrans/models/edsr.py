@@ -13,7 +13,7 @@ class ResidualBlock(nn.Module):
 
     Args:
         features: Channels, F in the paper.
-        residual_scale: ρ: 0.1 keeps wide networks stable (section 3.2).
+        residual_scale: Factor ρ of the branch: 0.1 keeps wide networks stable (section 3.2).
     """
 
     def __init__(self, features: int, residual_scale: float) -> None:
@@ -42,10 +42,10 @@ class EDSR(nn.Module):
     """Residual blocks at low resolution, a long skip, sub-pixel enlargement (figure 3).
 
     Args:
-        scale: 2, 3 or 4.
-        blocks: Residual blocks, B.
-        features: Channels, F.
-        residual_scale: ρ of each block.
+        scale: Upscaling factor: 2, 3 or 4.
+        blocks: Number of residual blocks, B.
+        features: Channels of the hidden layers, F.
+        residual_scale: Factor ρ of each block.
     """
 
     channels = 3

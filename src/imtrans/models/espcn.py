@@ -9,8 +9,8 @@ class ESPCN(nn.Module):
     """Convolutions at low resolution; the last one makes r² channels that are woven into one picture (section 3).
 
     Args:
-        scale: r in the paper.
-        channels: Of the picture, C: 1 is luma.
+        scale: Upscaling factor, r in the paper.
+        channels: Channels of the picture, C: 1 is luma.
         activation: ``"tanh"``, the paper's final choice, or ``"relu"``, its comparison.
 
     Raises:

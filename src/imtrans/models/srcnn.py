@@ -11,12 +11,12 @@ class SRCNN(nn.Module):
     """Three convolutions that sharpen a bicubic enlargement: extract patches, map them, reconstruct (section 3.1).
 
     Args:
-        channels: Of the picture, c in the paper: 1 is luma.
+        channels: Channels of the picture, c in the paper: 1 is luma.
         n1: Filters of the first layer.
-        n2: Filters of the second.
+        n2: Filters of the second layer.
         f1: Kernel size of the first layer.
-        f2: Of the second: 1 in the ECCV paper, 3 or 5 in the journal version.
-        f3: Of the third.
+        f2: Kernel size of the second layer: 1 in the ECCV paper, 3 or 5 in the journal version.
+        f3: Kernel size of the third layer.
         padding: What each layer does at the border of its input. ``"valid"`` (training) shrinks the picture by
             f1 + f2 + f3 − 3 pixels, so that no invented pixel teaches the network anything; ``"replicate"`` (use, as in
             the authors' test code) repeats the edge; ``"zeros"`` is there to see what it costs. The attribute may be
@@ -27,7 +27,7 @@ class SRCNN(nn.Module):
     """
 
     upsamples = False
-    scales = (2, 3, 4)  # one network a scale; the architecture does not depend on it
+    scales = (2, 3, 4)  # one network per scale; the architecture does not depend on it
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class SRCNN(nn.Module):
 
     @property
     def margin(self) -> int:
-        """Pixels that valid convolutions take off each side: 6 for 9-1-5."""
+        """Pixels that valid convolutions remove at each side: 6 for 9-1-5."""
         layers = (self.patch_extraction, self.mapping, self.reconstruction)
         return sum(layer.kernel_size[0] // 2 for layer in layers)
 

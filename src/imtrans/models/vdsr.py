@@ -9,13 +9,14 @@ class VDSR(nn.Module):
     """Twenty 3×3 convolutions that predict what a bicubic enlargement lacks; one network for three scales.
 
     Args:
-        channels: Of the picture: 1 is luma.
+        channels: Channels of the picture: 1 is luma.
         depth: Number of convolutions, D in the paper. The receptive field is 2·depth + 1.
-        features: Channels between them.
-        scales: What it is trained for.
+        features: Channels of the hidden layers.
+        scales: Upscaling factors that the network is trained for.
     """
 
     upsamples = False
+    predicts = "the missing detail"
 
     def __init__(
         self, channels: int = 1, depth: int = 20, features: int = 64, scales: tuple[int, ...] = (2, 3, 4)

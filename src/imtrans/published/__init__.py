@@ -1,12 +1,15 @@
-"""What the papers printed: one CSV file a paper, one row a score, each with its source.
+"""What the papers printed: one CSV file per paper, one row per score, each with its source.
 
     rows("vdsr", model="VDSR", set="Set5", scale=3)[0]["psnr"]
 
-``protocol`` is the ruler, as in `imtrans.evaluation`: compare on the same one alone. Beyond those, ``rgb``
-in super-resolution is all channels with the border of the scale, ``rgb+6`` all channels with a border of
-scale + 6 (EDSR's on DIV2K), and ``not stated`` is what it says. ``verified`` is False where a number was
-written down from memory and found in no second place. In rows of ``inpainting`` the set is one picture and
-scale and sigma are None; the source says what was missing.
+``psnr`` and ``ssim`` are as printed, None where nothing is printed. ``rerun_psnr`` and ``rerun_ssim`` are what the
+authors' own weights reach when they are run again by the row's protocol; None where that was not done.
+
+``protocol`` is one of `imtrans.protocols`: scores are comparable by the same protocol alone. Beyond those, ``rgb`` in
+super-resolution is all channels with the border of the scale, ``rgb+6`` all channels with a border of scale + 6
+(EDSR's on DIV2K), and ``not stated`` is what it says. ``verified`` is False where a number was written down from
+memory and found in no second place. In rows of ``inpainting`` the set is one picture and scale and sigma are None; the
+source says what was missing.
 """
 
 import csv
@@ -15,7 +18,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 
-NUMBERS = {"scale": int, "sigma": float, "quality": int, "psnr": float, "ssim": float}
+WORDS = ("paper", "model", "set", "task", "protocol", "source", "verified")  # all other columns are numbers
 
 
 def papers() -> list[str]:
@@ -31,8 +34,8 @@ def rows(paper: str | None = None, **filters: Any) -> list[dict[str, Any]]:
         **filters: Columns and the values wanted: ``set="Set5", scale=3``.
 
     Returns:
-        Dicts with paper, model, set, task, scale, sigma, quality, psnr, ssim, protocol, source and verified; numbers
-        as numbers, None where the paper has none.
+        One dict per row with paper, model, set, task, scale, sigma, quality, psnr, ssim, rerun_psnr, rerun_ssim,
+        protocol, source and verified; numbers as numbers, None where there is none.
 
     Raises:
         ValueError: If there is no such paper or column.
@@ -51,5 +54,6 @@ def rows(paper: str | None = None, **filters: Any) -> list[dict[str, Any]]:
 
 
 def _typed(row: dict[str, str]) -> dict[str, Any]:
-    numbers = {key: kind(row[key]) if row[key] else None for key, kind in NUMBERS.items()}
+    kinds = {key: int if key in ("scale", "quality") else float for key in row.keys() - set(WORDS)}
+    numbers = {key: kind(row[key]) if row[key] else None for key, kind in kinds.items()}
     return row | numbers | {"verified": row["verified"] == "yes"}

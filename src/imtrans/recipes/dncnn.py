@@ -93,7 +93,7 @@ def dncnn_3(*, budget: str = "quick", data: Folders = None) -> Recipe:
     """
     recipe = _recipe(
         "dncnn-3",
-        DnCNN.three,
+        DnCNN.for_three_tasks,
         lambda pictures, size, seed: RestorationPairs(pictures, size, seed=seed),
         budget,
         patch=50,
@@ -106,7 +106,7 @@ def dncnn_3(*, budget: str = "quick", data: Folders = None) -> Recipe:
         return recipe
     return replace(
         recipe,
-        model=lambda: small_start(DnCNN.three(batch_norm=False)),
+        model=lambda: small_start(DnCNN.for_three_tasks(batch_norm=False)),
         loss=F.l1_loss,
         optimizers=partial(muon_and_adam, lr=0.01),
         optimizer="Muon 0.01 for the hidden convolutions, Adam 1e-3 for the rest, cosine; batch normalisation merged",

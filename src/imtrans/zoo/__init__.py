@@ -1,80 +1,109 @@
-"""Trained weights, each with a card (``.json``) and the log of its training (``.jsonl``).
+"""The zoo: a registry of networks, and trained weights, each with a card (``.json``) and the log of its training.
 
     model = load("srcnn-x3")
     card("srcnn-x3")["scores"]
 
-All were trained by the recipes of this package. Some start from another's weights; the card says so.
+All weights were trained by the recipes of this package. Some trainings start from another network's weights; the card
+says so. A network may be registered before it has weights.
 """
 
 import difflib
 import json
+import math
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from imtrans import assets
-from imtrans.models.dncnn import DnCNN, merged
-from imtrans.models.edsr import EDSR
-from imtrans.models.espcn import ESPCN
-from imtrans.models.srcnn import SRCNN
-from imtrans.models.vdsr import VDSR
+from imtrans.hardware import processor_name
 from imtrans.training import Run
+from imtrans.zoo.entries import ENTRIES, Entry
+
+__all__ = [
+    "ENTRIES",
+    "FOLDER",
+    "Entry",
+    "card",
+    "denoiser_for",
+    "entry",
+    "find",
+    "load",
+    "log",
+    "names",
+    "save",
+    "suggestion",
+]
 
 FOLDER = Path(__file__).parent
 
 
-def _trained_for(build: Callable[[], nn.Module], **known: Any) -> nn.Module:
-    """A network that says what its weights are for: ``scales``, or ``sigma`` in 8-bit levels.
-
-    An architecture may serve more: SRCNN has one for all scales, and weights for each.
-    """
-    model = build()
-    for name, value in known.items():
-        setattr(model, name, value)
-    return model
-
-
-MODELS: dict[str, Callable[[], nn.Module]] = {
-    "srcnn-x2": partial(_trained_for, SRCNN, scales=(2,)),
-    "srcnn-x3": partial(_trained_for, SRCNN, scales=(3,)),
-    "srcnn-x4": partial(_trained_for, SRCNN, scales=(4,)),
-    "srcnn-955-x3": partial(_trained_for, partial(SRCNN, f2=5), scales=(3,)),
-    "vdsr": VDSR,
-    "espcn-x3": partial(ESPCN, 3),
-    "dncnn-15": partial(_trained_for, DnCNN, sigma=15),
-    "dncnn-25": partial(_trained_for, DnCNN, sigma=25),
-    "dncnn-50": partial(_trained_for, DnCNN, sigma=50),
-    "dncnn-blind": partial(DnCNN, depth=20),
-    "dncnn-3": DnCNN.three,
-    "cdncnn-blind": partial(DnCNN, 3, depth=20),
-    "edsr-baseline-x2": partial(EDSR.baseline, 2),
-}
-
-
 def names() -> list[str]:
-    """The networks whose weights are in the package."""
-    return [name for name in MODELS if (FOLDER / f"{name}.safetensors").exists()]
+    """Names of the networks whose weights are in the package."""
+    return [name for name in ENTRIES if (FOLDER / f"{name}.safetensors").exists()]
 
 
-def near(name: str, among: Iterable[str] | None = None) -> str:
-    """A sentence that names the trained networks, or ``among``; only those like ``name`` if there are any."""
-    known = names() if among is None else list(among)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    return f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(known) or 'none yet'}"
+def suggestion(name: str, among: Iterable[str] | None = None) -> str:
+    """Suggest close matches for an unknown name, or list all names.
+
+    Args:
+        name: The unknown name.
+        among: Valid names; None takes `names`.
+    """
+    valid = names() if among is None else list(among)
+    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.4)
+    return f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(valid) or 'none yet'}"
+
+
+def entry(name: str) -> Entry:
+    """The entry of a network in the registry.
+
+    Raises:
+        ValueError: If the name is unknown; close ones are suggested.
+    """
+    if name not in ENTRIES:
+        raise ValueError(f"no network is called {name!r}: {suggestion(name, ENTRIES)}")
+    return ENTRIES[name]
+
+
+def denoiser_for(sigma: float | None = None, channels: int = 1) -> str:
+    """Name of the network for a noise level: the one trained for just that level, else one trained for a range.
+
+    Networks whose weights are in the package are preferred. Without a network for colour, the channels of a colour
+    picture are denoised one by one, by a network for gray pictures.
+
+    Args:
+        sigma: Noise level in 8-bit levels; None if it is unknown.
+        channels: Channels of the picture, 1 or 3.
+
+    Raises:
+        ValueError: If the noise level is not above 0.
+    """
+    if sigma is not None and not 0 < sigma < math.inf:
+        raise ValueError(f"the noise level must be above 0, got {sigma:g}")
+    with torch.device("meta"):  # the attributes are enough
+        models = {name: each.build() for name, each in ENTRIES.items()}
+    denoisers = {name: model for name, model in models.items() if hasattr(model, "sigma") and not model.scales}
+    trained = {name: denoisers[name] for name in names() if name in denoisers}
+    for group, wanted in ((trained, channels), (trained, 1), (denoisers, 1)):
+        levels = {name: model.sigma for name, model in group.items() if model.channels == wanted}
+        exact = [name for name, level in levels.items() if level == sigma]
+        blind = [name for name, level in levels.items() if isinstance(level, tuple)]
+        if exact or blind:
+            return (exact + blind)[0]
+    raise ValueError("no network of the registry denoises")
 
 
 def find(name: str | os.PathLike) -> Path:
-    """The weights of a network of the zoo, or of a ``.safetensors`` file with its card beside it.
+    """The file of a network's weights: in the zoo by name, or a ``.safetensors`` file with its card beside it.
 
     Raises:
         FileNotFoundError: If there are no such weights, or a file has no card.
-        ValueError: If the name is not known; the near ones are named.
+        ValueError: If the name is unknown; close ones are suggested.
     """
     if str(name).endswith(".safetensors"):
         path = Path(name)
@@ -82,8 +111,8 @@ def find(name: str | os.PathLike) -> Path:
             if not file.is_file():
                 raise FileNotFoundError(f"no such file: {file} (weights need their card, the .json beside them)")
         return path
-    if name not in MODELS:
-        raise ValueError(f"no network is called {str(name)!r}: {near(str(name))}")
+    if name not in ENTRIES:
+        raise ValueError(f"no network is called {str(name)!r}: {suggestion(str(name))}")
     path = FOLDER / f"{name}.safetensors"
     if not path.exists():
         raise FileNotFoundError(f"{name} has no trained weights here yet: imtrans train {name} makes them")
@@ -94,107 +123,73 @@ def card(name: str | os.PathLike) -> dict[str, Any]:
     """The card of a network: how it was trained, and what it reaches.
 
     Raises:
-        FileNotFoundError: As `find`.
-        ValueError: As `find`, or if the file is no card.
+        FileNotFoundError: As for `find`.
+        ValueError: As for `find`, or if the file is not a card.
     """
     path = find(name).with_suffix(".json")
     try:
-        written = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        written = None
-    if not isinstance(written, dict) or not {"model", "sha256"} <= written.keys():
+        content = None
+    if not isinstance(content, dict) or not {"name", "sha256"} <= content.keys():
         raise ValueError(f"{path} is not the card of a network")
-    return written
+    return content
 
 
 def log(name: str | os.PathLike) -> list[dict[str, float]]:
-    """The log of its training, a dict a logged step."""
+    """The log of a network's training, one dict per logged step."""
     path = find(name).with_suffix(".jsonl")
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def load(name: str | os.PathLike) -> nn.Module:
     """A trained network, verified against the sha256 on its card, in evaluation mode.
 
+    A network with a method ``for_weights`` chooses the form that its weights are for.
+
     Args:
         name: One of `names`, or the path of a ``.safetensors`` file whose card lies beside it.
 
     Raises:
-        ValueError: If the name is not known or the file is damaged.
+        ValueError: If the name is unknown or the file is damaged.
         FileNotFoundError: If there are no weights.
     """
-    path, written = find(name), card(name)
-    if written["model"] not in MODELS:
-        raise ValueError(f"{path.with_suffix('.json').name}: no network is called {written['model']!r}")
-    model, weights = MODELS[written["model"]](), assets.load_weights(path, sha256=written["sha256"])
-    if isinstance(model, DnCNN) and not any(name.endswith("running_mean") for name in weights):
-        model = merged(model)
-    load_into(model, weights, path.name)
-    return model.eval()
-
-
-def load_into(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
-    """Load ``weights`` into a network.
-
-    Raises:
-        ValueError: If they are those of another architecture; ``source`` is named.
-    """
+    path, facts = find(name), card(name)
+    if facts["name"] not in ENTRIES:
+        raise ValueError(f"{path.with_suffix('.json').name}: no network is called {facts['name']!r}")
+    model, weights = ENTRIES[facts["name"]].build(), assets.load_weights(path, sha256=facts["sha256"])
+    if hasattr(model, "for_weights"):
+        model = model.for_weights(weights)
     try:
         model.load_state_dict(weights)
     except RuntimeError:
-        raise ValueError(f"the weights of {source} are those of another network than {type(model).__name__}") from None
-
-
-def load_matching(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> list[str]:
-    """Load what has the same name and shape; the rest of ``model`` stays as it is.
-
-    So a network can start from one of fewer layers, or of other channels.
-
-    Returns:
-        The names of what stayed.
-
-    Raises:
-        ValueError: If that is more than half of the network: ``source`` is of another architecture.
-    """
-    own = model.state_dict()
-    found = {
-        name: weights[name] for name, value in own.items() if name in weights and weights[name].shape == value.shape
-    }
-    if 2 * len(found) < len(own):
-        raise ValueError(f"the weights of {source} are those of another network than {type(model).__name__}")
-    model.load_state_dict(own | found)
-    return [name for name in own if name not in found]
-
-
-def machine(device: str = "cpu") -> str:
-    """The processor of this machine in words; for "cuda" the GPU."""
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        model = platform.processor() or platform.machine()
-    return f"{model}, {os.cpu_count()} cores"
+        architecture = type(model).__name__
+        raise ValueError(f"the weights of {path.name} are those of another network than {architecture}") from None
+    return model.eval()
 
 
 def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = None) -> Path:
     """Write the weights of a run, its card and its log into ``folder``, under the name of its recipe.
 
     Args:
-        run: From `imtrans.training.fit`.
+        run: Finished or stopped training, from `imtrans.training.fit`.
         folder: An existing folder.
-        initialised_from: The name of the weights it started from.
+        initialised_from: Name of the weights that the training started from.
 
     Returns:
         The path of the weights.
+
+    Raises:
+        ValueError: If the registry has no network of this name.
     """
     recipe, path = run.recipe, Path(folder) / f"{run.recipe.name}.safetensors"
+    origin = entry(recipe.name)
     digest = assets.save_weights(path, run.model.state_dict())
-    written = {
+    facts = {
         "name": recipe.name,
-        "model": recipe.name,
-        "recipe": recipe.name,
+        "paper": origin.paper,
+        "model_in_paper": origin.model_in_paper,
+        "recipe_version": getattr(recipe, "version", 1),
         "budget": recipe.budget,
         "parameters": sum(p.numel() for p in run.model.parameters()),
         "data": list(recipe.material),
@@ -203,14 +198,14 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "planned_steps": recipe.steps,
         "batch": recipe.batch,
         "seconds": round(run.seconds),
-        "machine": machine(run.device),
+        "machine": processor_name(run.device),
         "versions": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
         "seed": recipe.seed,
         "initialised_from": initialised_from,
-        "validation": {k: v for k, v in (run.log[-1] if run.log else {}).items() if k == "psnr"},
+        "validation": {k: v for k, v in (run.log[-1] if run.log else {}).items() if k == origin.measure},
         "scores": [],
         "sha256": digest,
     }
-    path.with_suffix(".json").write_text(json.dumps(written, indent=1) + "\n")
-    path.with_suffix(".jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in run.log))
+    path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    path.with_suffix(".jsonl").write_text("".join(json.dumps(line) + "\n" for line in run.log), encoding="utf-8")
     return path

@@ -1,0 +1,5 @@
+"""``python -m imtrans.cli``."""
+
+from imtrans.cli import main
+
+main()

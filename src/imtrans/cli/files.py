@@ -1,0 +1,79 @@
+"""Files and networks of the commands: what is read and written, and what is checked before anything is computed."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from tyro.conf import arg
+
+from imtrans import hardware, images, zoo
+from imtrans.models.baselines import BASELINES
+
+In = Annotated[Path, arg(metavar="IN")]
+Out = Annotated[Path, arg(metavar="OUT")]
+Folder = Annotated[Path, arg(metavar="DIR")]
+
+
+def note(sentence: str) -> None:
+    """Tell the user something on stderr, where it does not mix with results."""
+    print(f"imtrans: {sentence}", file=sys.stderr)
+
+
+def open_network(name: str) -> nn.Module:
+    """A network by its name or file, or a baseline, on the best device.
+
+    Raises:
+        ValueError: If the name is unknown or the file is damaged.
+        FileNotFoundError: If there are no weights.
+    """
+    if name in BASELINES:
+        return BASELINES[name]()
+    if name not in zoo.ENTRIES and not name.endswith(".safetensors"):
+        raise ValueError(f"no network is called {name!r}: {zoo.suggestion(name, [*zoo.names(), *BASELINES])}")
+    return zoo.load(name).to(hardware.best_device())
+
+
+def read_for(source: Path, target: Path, force: bool) -> tuple[Tensor, Tensor | None]:
+    """Read a picture, after a check that the result can be written.
+
+    Args:
+        source: File of the picture.
+        target: File of the result.
+        force: Whether the result may replace an existing file.
+
+    Returns:
+        The colours (1, 1 or 3, H, W) and the transparency (1, 1, H, W), or None without.
+
+    Raises:
+        ValueError: If ``source`` is not a picture, or ``target`` cannot hold one or exists.
+        FileNotFoundError: If there is no such file or folder.
+    """
+    picture = images.read(source, alpha=True)
+    if target.suffix.lower() not in images.SUFFIXES:
+        raise ValueError(f"{target}: the suffix must be one of {' '.join(images.SUFFIXES)}")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {target.parent}")
+    if target.is_dir():
+        raise ValueError(f"{target} is a folder")
+    if target.exists() and not force:
+        raise ValueError(f"{target} exists: --force overwrites it")
+    colors = 1 if picture.shape[1] <= 2 else 3
+    return picture[:, :colors], picture[:, colors:] if picture.shape[1] > colors else None
+
+
+def write(target: Path, picture: Tensor, alpha: Tensor | None) -> None:
+    """Write a result, clipped to [0, 1], and print its size.
+
+    Args:
+        target: File to write; its suffix gives the format.
+        picture: Colours (1, 1 or 3, H, W).
+        alpha: Transparency (1, 1, H, W), or None.
+
+    Raises:
+        ValueError: If the format cannot hold it.
+    """
+    whole = picture if alpha is None else torch.cat([picture, alpha], dim=1)
+    images.write(target, whole.clamp(0, 1))
+    print(f"{target}: {picture.shape[-1]}×{picture.shape[-2]} pixels")

@@ -1,0 +1,98 @@
+"""Commands on one picture, by a trained network: super-resolve, denoise, deblock."""
+
+from typing import Literal
+
+from imtrans import restore, zoo
+from imtrans.cli.files import In, Out, note, open_network, read_for, write
+from imtrans.resize import imresize
+
+TILE = 512  # pixels per side
+
+
+def super_resolve(
+    source: In,
+    target: Out,
+    /,
+    *,
+    model: str,
+    scale: int | None = None,
+    tile: int = TILE,
+    self_ensemble: bool = False,
+    force: bool = False,
+) -> None:
+    """Enlarge a picture.
+
+    Gray stays gray, transparency is enlarged by bicubic, EXIF rotation is applied. The result has 8 bits.
+
+    Args:
+        source: Picture to enlarge.
+        target: File to write; its suffix gives the format.
+        model: A name from `imtrans models`, bicubic, or a .safetensors file with its card beside it.
+        scale: Upscaling factor; may be left out where the network has just one.
+        tile: Side of the pieces that a large picture is cut into, in pixels of the network's input. Smaller pieces take
+            less memory.
+        self_ensemble: Average over the eight flips and rotations; eight times as long.
+        force: Overwrite an existing file, IN for instance.
+    """
+    network = open_network(model)
+    picture, alpha = read_for(source, target, force)
+    scale = restore.resolve_scale(network, scale)
+    large = restore.super_resolve(network, picture, scale, tile=tile, self_ensemble=self_ensemble)
+    write(target, large, None if alpha is None else imresize(alpha, scale))
+
+
+def denoise(
+    source: In,
+    target: Out,
+    /,
+    *,
+    sigma: float | Literal["blind"] = "blind",
+    model: str | None = None,
+    tile: int = TILE,
+    force: bool = False,
+) -> None:
+    """Denoise a picture.
+
+    Uses dncnn-15, -25 or -50 when --sigma is one of these, otherwise dncnn-blind. Colour pictures use cdncnn-blind if
+    it is installed; otherwise each channel is denoised separately.
+
+    Args:
+        source: Noisy picture.
+        target: File to write; its suffix gives the format.
+        sigma: Noise level in 8-bit levels, if it is known.
+        model: Another network, in place of the choice by --sigma: a name from `imtrans models`, or a .safetensors
+            file with its card beside it.
+        tile: Side of the pieces that a large picture is cut into, in pixels.
+        force: Overwrite an existing file, IN for instance.
+    """
+    if model is not None and sigma != "blind":
+        raise ValueError(f"--sigma chooses the network, --model {model} does so too: give one of them")
+    picture, alpha = read_for(source, target, force)
+    shape = picture.shape
+    if (picture == picture[:, :1]).all():
+        # Gray stored as colour: a network for colour would take noise that all channels share for structure.
+        picture = picture[:, :1]
+    name = model or zoo.denoiser_for(None if sigma == "blind" else sigma, picture.shape[1])
+    network = open_network(name)
+    if sigma != "blind" and isinstance(network.sigma, tuple):
+        highest = network.sigma[1]
+        known = f"warning: {name} was trained for noise up to {highest}, not {sigma:g}"
+        note(known if sigma > highest else f"{name} estimates the noise level itself")
+    write(target, restore.denoise(network, picture, tile=tile).expand(shape), alpha)
+
+
+def deblock(source: In, target: Out, /, *, model: str = "dncnn-3", tile: int = TILE, force: bool = False) -> None:
+    """Remove JPEG artifacts from a picture: blocks, and ringing at edges.
+
+    The network restores luma; the colours stay as they were decoded.
+
+    Args:
+        source: A JPEG file, or a picture that was one.
+        target: File to write; its suffix gives the format.
+        model: A name from `imtrans models`, or a .safetensors file with its card beside it.
+        tile: Side of the pieces that a large picture is cut into, in pixels.
+        force: Overwrite an existing file, IN for instance.
+    """
+    network = open_network(model)
+    picture, alpha = read_for(source, target, force)
+    write(target, restore.deblock(network, picture, tile=tile), alpha)

@@ -1,0 +1,77 @@
+"""The registry: one entry per network, in the order of the lectures.
+
+    entry = ENTRIES["srcnn-x3"]
+    entry.build(), entry.recipe(budget="quick")
+
+An entry brings together what lies in several places: the architecture (`imtrans.models`), what its weights are for, the
+recipe (`imtrans.recipes`), the rows of its paper (`imtrans.published`), and what new weights have to reach.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from imtrans.models.dncnn import DnCNN
+from imtrans.models.edsr import EDSR
+from imtrans.models.espcn import ESPCN
+from imtrans.models.srcnn import SRCNN
+from imtrans.models.vdsr import VDSR
+from imtrans.recipes import RECIPES
+from imtrans.training import Recipe
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the package knows about one network.
+
+    Attributes:
+        architecture: Function that builds the network, freshly initialised.
+        recipe: Function (budget, data) that returns the recipe.
+        paper: Short name of the paper, as in `imtrans.published.papers`.
+        model_in_paper: Name of the network in the tables of the paper.
+        purpose: What the weights are for, where the architecture serves more: values of ``scales``, ``sigma`` or
+            ``quality``, the attributes that a network declares.
+        measure: Metric on held-out pictures by which `imtrans.runs.publish` compares weights.
+        min_gain: Least improvement of that metric for which the shipped weights are replaced.
+    """
+
+    architecture: Callable[[], nn.Module]
+    recipe: Callable[..., Recipe]
+    paper: str
+    model_in_paper: str
+    purpose: Mapping[str, Any] = field(default_factory=dict)
+    measure: str = "psnr"
+    min_gain: float = 0.05
+
+    def build(self) -> nn.Module:
+        """The network, freshly initialised, with the attributes of its purpose."""
+        model = self.architecture()
+        for name, value in self.purpose.items():
+            setattr(model, name, value)
+        return model
+
+
+ENTRIES: dict[str, Entry] = {
+    # Lecture 1
+    "srcnn-x2": Entry(SRCNN, RECIPES["srcnn-x2"], "srcnn", "SRCNN", {"scales": (2,)}),
+    "srcnn-x3": Entry(SRCNN, RECIPES["srcnn-x3"], "srcnn", "SRCNN", {"scales": (3,)}),
+    "srcnn-x4": Entry(SRCNN, RECIPES["srcnn-x4"], "srcnn", "SRCNN", {"scales": (4,)}),
+    "srcnn-955-x3": Entry(partial(SRCNN, f2=5), RECIPES["srcnn-955-x3"], "srcnn", "SRCNN 9-5-5", {"scales": (3,)}),
+    # Lecture 5
+    "vdsr": Entry(VDSR, RECIPES["vdsr"], "vdsr", "VDSR"),
+    # Lecture 6
+    # The paper's other rows were trained on 50,000 pictures of ImageNet.
+    "espcn-x3": Entry(partial(ESPCN, 3), RECIPES["espcn-x3"], "espcn", "ESPCN 91 images"),
+    # Lecture 7
+    "dncnn-15": Entry(DnCNN, RECIPES["dncnn-15"], "dncnn", "DnCNN-S", {"sigma": 15}),
+    "dncnn-25": Entry(DnCNN, RECIPES["dncnn-25"], "dncnn", "DnCNN-S", {"sigma": 25}),
+    "dncnn-50": Entry(DnCNN, RECIPES["dncnn-50"], "dncnn", "DnCNN-S", {"sigma": 50}),
+    "dncnn-blind": Entry(partial(DnCNN, depth=20), RECIPES["dncnn-blind"], "dncnn", "DnCNN-B"),
+    "dncnn-3": Entry(DnCNN.for_three_tasks, RECIPES["dncnn-3"], "dncnn", "DnCNN-3"),
+    "cdncnn-blind": Entry(partial(DnCNN, 3, depth=20), RECIPES["cdncnn-blind"], "dncnn", "CDnCNN-B"),
+    # Lecture 8
+    "edsr-baseline-x2": Entry(partial(EDSR.baseline, 2), RECIPES["edsr-baseline-x2"], "edsr", "EDSR baseline"),
+}
