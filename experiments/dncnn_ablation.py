@@ -33,9 +33,9 @@ from imtrans.data.pairs import NoisePairs
 from imtrans.degrade import GaussianNoise
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.dncnn import DnCNN
-from imtrans.recipes.material import material, to_luma
+from imtrans.recipes.pictures import training_pictures
 from imtrans.suite import validator
-from imtrans.training import Recipe, clip_by_rate, constant, exponential, fit, staircase
+from imtrans.training import SGD, Adam, Recipe, clip_by_rate, constant, exponential, fit, staircase
 
 DEPTH, FEATURES = 10, 32
 STEPS, EVERY = 400, 40
@@ -58,16 +58,15 @@ def network(residual: bool, batch_norm: bool) -> DnCNN:
 
 def adam(recipe: Recipe) -> tuple[float, Recipe]:
     """The rate, and the recipe with Adam."""
-    optimizers = lambda m: [torch.optim.Adam(m.parameters(), lr=1e-3)]  # noqa: E731
-    return 1e-3, replace(recipe, optimizers=optimizers, schedule=staircase(0.1, 0.6))
+    return 1e-3, replace(recipe, optimizer=Adam(1e-3), schedule=staircase(0.1, at=(0.6,)))
 
 
 def sgd(recipe: Recipe) -> tuple[float, Recipe]:
     """The rate that this network can bear, and the recipe with SGD at that rate."""
 
     def at(rate: float) -> Recipe:
-        optimizers = lambda m: [torch.optim.SGD(m.parameters(), lr=rate, momentum=0.9, weight_decay=1e-4)]  # noqa: E731
-        return replace(recipe, optimizers=optimizers, schedule=exponential(1e-3), clip=clip_by_rate(0.005))
+        optimizer = SGD(rate, momentum=0.9, weight_decay=1e-4)
+        return replace(recipe, optimizer=optimizer, schedule=exponential(1e-3), clip=clip_by_rate(0.005))
 
     def loss_after_a_trial(rate: float) -> float:
         trial = replace(at(rate), steps=TRIAL, schedule=constant)
@@ -96,7 +95,7 @@ def samples(pictures: list[Tensor], seed: int) -> NoisePairs:
 
 def main() -> None:
     """Train the eight, write their curves."""
-    pictures = to_luma(material(("Train400",)).pictures)
+    pictures = training_pictures(("Train400",)).luma().pictures
     validate = validator([GaussianNoise(SIGMA)], size=128)
     path = Path(__file__).parents[1] / "results" / "dncnn-ablation.csv"
     with path.open("w", newline="") as file:
@@ -110,7 +109,7 @@ def main() -> None:
                     model=partial(network, residual, batch_norm),
                     data=partial(samples, pictures),
                     loss=half_sum_of_squares,
-                    optimizers=list,  # chosen by ``how``
+                    optimizer=Adam(),  # ``how`` chooses it
                     schedule=constant,
                     steps=STEPS,
                     batch=16,

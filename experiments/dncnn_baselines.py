@@ -28,7 +28,7 @@ import torch
 from skimage.restoration import denoise_bilateral, denoise_nl_means, denoise_wavelet
 from torch import Tensor, nn
 
-from imtrans import zoo
+from imtrans import hardware, zoo
 from imtrans.data import benchmarks
 from imtrans.degrade import GaussianNoise, gaussian_noise
 from imtrans.evaluation import evaluate
@@ -108,7 +108,7 @@ def write(name: str, rows: Sequence[dict[str, Any]], started: float) -> None:
     about = {
         "cpu_seconds": round(time.process_time() - started),
         "protocol": "gray",
-        "machine": zoo.machine(),
+        "machine": hardware.processor_name(),
         "date": datetime.date.today(),
     }
     with path.open("w", newline="") as file:

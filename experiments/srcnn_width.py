@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from imtrans import zoo
+from imtrans import hardware
 from imtrans.data import benchmarks
 from imtrans.degrade import Downscale, bicubic_down_up
 from imtrans.evaluation import evaluate
@@ -44,8 +44,8 @@ def main() -> None:
     set5 = benchmarks.load("Set5")
     runs = []
     for n1, n2 in WIDTHS:
-        recipe = srcnn(SCALE, budget="full", n1=n1, n2=n2, name=f"srcnn-{n1}-{n2}")
-        runs.append(fit(replace(recipe, steps=STEPS, validate_every=0)))
+        recipe = srcnn.full(SCALE, n1=n1, n2=n2)
+        runs.append(fit(replace(recipe, name=f"srcnn-{n1}-{n2}", steps=STEPS, validate_every=0)))
     inputs = [bicubic_down_up(luma(modcrop(p, SCALE), rounded=True), SCALE) for _, p in set5]
     seconds = picture_seconds([run.model for run in runs], inputs)
     path = Path(__file__).parents[1] / "results" / "srcnn-width.csv"
@@ -70,7 +70,8 @@ def main() -> None:
             scores = evaluate(run.model, set5, Downscale(SCALE), protocol="y8")
             weights = sum(p.numel() for p in run.model.parameters() if p.ndim == 4)
             row = [n1, n2, weights, f"{scores.psnr:.2f}", f"{scores.ssim:.4f}", f"{cost / seconds[1]:.2f}", STEPS]
-            writer.writerow([*row, round(run.seconds), "y8", zoo.machine(run.device), datetime.date.today()])
+            machine = hardware.processor_name(run.device)
+            writer.writerow([*row, round(run.seconds), "y8", machine, datetime.date.today()])
     print(path.read_text())
 
 

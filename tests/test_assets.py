@@ -132,6 +132,40 @@ def test_fetch_shows_a_bar(server, tmp_path, capfd):
     assert "100%" in capfd.readouterr().err
 
 
+def test_write_whole_writes_and_replaces(tmp_path):
+    for content in (b"first", b"the second, which is longer", b""):
+        assets.write_whole(str(tmp_path / "file"), content)
+        assert (tmp_path / "file").read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_replacing_keeps_the_old_file_until_all_is_written(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+    with assets.replacing(file) as temporary:
+        temporary.write_bytes(b"new")
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".")  # hidden from `images.list_pictures` and the like
+        assert file.read_bytes() == b"old"
+    assert file.read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_replacing_keeps_the_old_file_when_interrupted(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+
+    def stopped_halfway():
+        with assets.replacing(file) as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped_halfway()
+    assert file.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_weights_come_back_to_the_bit(tmp_path):
     shared = torch.randn(5)
     state = {

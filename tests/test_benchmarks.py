@@ -287,6 +287,48 @@ def test_load_folder_sorts_by_name(tmp_path):
         benchmarks.load_folder(tmp_path / "nowhere")
 
 
+def test_load_folder_reads_pictures_when_they_are_asked_for(tmp_path, monkeypatch):
+    for name in ("a.png", "b.png", "c.png"):
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    read, files = images.read, []
+    monkeypatch.setattr(images, "read", lambda path: (files.append(path.name), read(path))[1])
+    folder = benchmarks.load_folder(tmp_path)
+    assert len(folder) == 3
+    assert files == []
+    next(iter(folder))
+    assert files == ["a.png"]
+    assert [name for name, _ in folder[1:]] == ["b", "c"]
+    assert folder[-1][0] == "c"
+    assert files == ["a.png", "b.png", "c.png", "c.png"]
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (("a.png", "b.png"), ["a", "b"]),
+        (("a.png", "a.bmp", "b.png"), ["a.bmp", "a.png", "b.png"]),
+        (("A.png", "a.bmp"), ["A.png", "a.bmp"]),  # on many disks one name
+        (("a.png", "a.bmp", "a.png.png"), ["a.bmp", "a.png", "a.png.png"]),
+    ],
+)
+def test_no_two_pictures_of_a_folder_share_a_name(tmp_path, files, names):
+    for index, file in enumerate(files):
+        Image.new("L", (8, 8), index).save(tmp_path / file)
+    pictures = dict(benchmarks.load_folder(tmp_path))
+    assert list(pictures) == names
+    for index, file in enumerate(files):
+        name = file if names[0].endswith((".png", ".bmp")) else file.partition(".")[0]
+        assert images.to_uint8(pictures[name])[0, 0, 0, 0] == index
+
+
+def test_a_damaged_picture_of_a_folder_is_named(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"damaged")
+    folder = benchmarks.load_folder(tmp_path)
+    with pytest.raises(ValueError, match=r"b\.png is not a picture"):
+        list(folder)
+
+
 def test_unknown_names():
     with pytest.raises(ValueError, match=r"'Set6'.*Set5"):
         benchmarks.find("Set6")

@@ -3,8 +3,10 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from imtrans.evaluation import evaluate
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
 from imtrans.resize import imresize
+from imtrans.runs.shares import Pace
 
 
 def fails(capsys, *arguments):
@@ -223,7 +226,7 @@ def test_a_network_that_was_not_trained_for_jpeg_is_refused(capsys, tmp_path, ca
     assert "not for deblocking" in fails(capsys, "deblock", cat, tmp_path / "a.png", "--model", "dncnn-25")
 
 
-LEVELS = np.arange(12 * 10 * 4, dtype=np.uint8).reshape(12, 10, 4) // 2
+LEVELS = np.arange(12 * 10 * 4, dtype=np.uint8).reshape(12, 10, 4) // 2 + 1  # no pixel is fully transparent
 ROTATED = Image.Exif()
 ROTATED[0x0112] = 6  # orientation: a quarter turn
 
@@ -246,7 +249,10 @@ def test_super_resolve_accepts_every_common_picture(capsys, tmp_path, name, imag
     out = tmp_path / "large.png"
     succeeds(capsys, "super-resolve", tmp_path / name, out, "--model", "bicubic", "--scale", 2)
     assert images.read(out, alpha=True).shape == shape
-    wanted = imresize(images.read(tmp_path / name, alpha=True), 2).clamp(0, 1)
+    picture = images.read(tmp_path / name, alpha=True)
+    if picture.shape[1] in (2, 4):
+        picture[:, :-1] = images.fill_transparent(picture[:, :-1], picture[:, -1:])
+    wanted = imresize(picture, 2).clamp(0, 1)
     torch.testing.assert_close(images.read(out, alpha=True), wanted, atol=1.01 / 255, rtol=0)
 
 
@@ -273,10 +279,10 @@ def test_bad_input_leaves_nothing_behind(capsys, tmp_path, cat):
         (tmp_path / "dog.png", out, (), "no such file"),
         (tmp_path, out, (), "no such file"),
         (tmp_path / "text.png", out, (), "not a picture"),
-        (cat, tmp_path / "large.xyz", (), "suffix"),
+        (cat, tmp_path / "large.xyz", (), "unknown picture format '.xyz'"),
         (cat, tmp_path / "nowhere" / "large.png", (), "no such folder"),
         (cat, tmp_path / "folder.png", ("--force",), "is a folder"),
-        (tmp_path / "alpha.png", tmp_path / "large.jpg", (), "large.jpg"),
+        (tmp_path / "alpha.png", tmp_path / "large.jpg", (), "large.jpg: .jpg files hold no transparency"),
         (cat, out, ("--tile", 0), "tile"),
     ]:
         arguments = ("super-resolve", source, target, "--model", "bicubic", "--scale", 2, *options)
@@ -344,8 +350,8 @@ def test_evaluate_what_is_left_as_it_is(capsys, tmp_path, cat):
 
 
 def images_cropped(path, folder):
-    """The picture as the evaluation cuts it at ×3."""
-    images.write(folder / "cropped.png", images.modcrop(images.read(path), 3))
+    """The luma of the picture as the evaluation cuts it at ×3."""
+    images.write(folder / "cropped.png", metrics.luma(images.modcrop(images.read(path), 3), rounded=True))
     return folder / "cropped.png"
 
 
@@ -388,6 +394,15 @@ def test_data_where(capsys, data_root):
     assert str(data_root / "Set5") in succeeds(capsys, "data", "fetch", "Set5")
 
 
+def test_data_pack(capsys, tmp_path, data_root):
+    assert "Set5, 0.8 MiB" in succeeds(capsys, "data", "pack", "Set5", tmp_path / "sets.zip")
+    assert "Set5/baby.png" in zipfile.ZipFile(tmp_path / "sets.zip").namelist()
+
+
+def test_data_pack_wants_sets_and_a_file(capsys, tmp_path):
+    assert "a set and a file are wanted" in fails(capsys, "data", "pack", tmp_path / "sets.zip")
+
+
 # --- training ----------------------------------------------------------------------------------------------
 
 
@@ -398,6 +413,12 @@ def test_data_where(capsys, data_root):
         (("srcnn-x33",), "did you mean srcnn-x3"),
         (("srcnn-x3", "--budget", "large"), "quick, class, full, paper"),
         (("srcnn-x3", "--steps", "0"), "at least 1 step"),
+        (("srcnn-x3", "--minutes", "0"), "--minutes is above 0"),
+        (("srcnn-x3", "--minutes", "1", "--steps", "5"), "leave --seconds and --steps out"),
+        (("srcnn-x3", "--shares", "2"), "parts of --minutes"),
+        (("srcnn-x3", "espcn-x3", "--minutes", "1", "--shares", "3:2:1"), "2 numbers above 0"),
+        (("srcnn-x3", "espcn-x3", "--minutes", "1", "--shares", "3:0"), "2 numbers above 0"),
+        (("srcnn-x3", "--minutes", "1", "--shares", "all"), "numbers such as 3:2:1"),
         (("srcnn-x3", "--data", "nowhere"), "no such folder"),
         (("srcnn-x3", "--from", "nowhere.safetensors"), "no such file"),
         (("vdsr", "--from", "dncnn-3"), "vdsr cannot start from dncnn-3: the source predicts the noise"),
@@ -422,6 +443,25 @@ def test_train_says_how_to_continue(capsys, runs_dir, photographs):
     assert out.count("step 1 of 3") == 2
     assert "imtrans train srcnn-x3 --budget quick --resume continues" in out
     assert "step 3 of 3, validation" in succeeds(capsys, "train", "srcnn-x3", "--resume", "--device", "cpu")
+
+
+def test_train_shares_minutes_and_continues_what_was_cut_off(capsys, runs_dir, photographs, monkeypatch):
+    pace = Pace(start=0.0, step=1.0)
+    monkeypatch.setattr("imtrans.runs.shares.measure", lambda build, *_, **__: build() and pace)
+    data = ("--data", photographs, "--device", "cpu")
+    out = succeeds(capsys, "train", "srcnn-x3", "srcnn-x2", "--minutes", 0.1, "--shares", "2:1", *data)
+    planned = [int(steps) for steps in re.findall(r": (\d+) steps in 0\.\d minutes", out)]
+    assert 1 <= planned[0] <= 4  # two thirds of six seconds, a second per step
+    assert 1 <= planned[1] <= 6
+    assert f"srcnn-x3: step {planned[0]} of {planned[0]}" in out
+    again = succeeds(capsys, "train", "srcnn-x3", "srcnn-x2", "--minutes", 0.1, "--resume", *data)
+    assert again.count("passed over") == 2
+
+
+def test_a_training_that_has_begun_keeps_its_schedule(capsys, runs_dir, photographs):
+    first = ("train", "srcnn-x3", "--steps", 3, "--data", photographs, "--device", "cpu", "--seconds", 0)
+    succeeds(capsys, *first)
+    assert "step 3 of 3" in succeeds(capsys, "train", "srcnn-x3", "--minutes", 1, "--resume", "--device", "cpu")
 
 
 def test_train_passes_over_a_finished_training(capsys, runs_dir, photographs):
@@ -488,7 +528,9 @@ def test_publish_prints_gain_and_scores(capsys, monkeypatch):
     scores = ({"set": "Set5", "degradation": "×3", "psnr": 32.5, "ssim": 0.9, "protocol": "y8"},)
     monkeypatch.setattr(runs, "publish", lambda *_, **__: runs.Published(True, "psnr", 28.2, 0.06, scores))
     out = succeeds(capsys, "publish", "srcnn-x3")
-    assert out == "srcnn-x3: validation 28.20 dB, a gain of +0.06\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
+    assert (
+        out == "srcnn-x3: validation PSNR 28.20 dB, a gain of 0.06\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
+    )
 
 
 def test_publish_says_what_was_missing(capsys, monkeypatch):

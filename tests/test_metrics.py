@@ -15,7 +15,7 @@ from imtrans.color import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from imtrans.data import benchmarks
 from imtrans.degrade import bicubic_down_up
 from imtrans.images import modcrop, shave, to_float, to_uint8
-from imtrans.metrics import METRICS, Metric, in_words, luma, mse, psnr, ssim
+from imtrans.metrics import METRICS, Metric, in_words, luma, match_channels, mse, psnr, ssim
 
 
 def pair(seed=0, n=2, channels=3, height=33, width=27, noise=0.1):
@@ -124,6 +124,49 @@ def test_border(border):
 def test_bad_arguments(measure, x, y, border, words):
     with pytest.raises(ValueError, match=words):
         measure(x, y, border=border)
+
+
+@pytest.mark.parametrize(("x", "y", "wanted"), [(230, 229, 0.99999053), (250, 250, 1.0), (128, 0, 0.00039673)])
+def test_ssim_of_flat_pictures_is_that_of_their_means(x, y, wanted):
+    """Without variance (2·x·y + C1) / (x² + y² + C1) is left; float32 would give 1.0002 for the first."""
+    found = ssim(*(torch.full((1, 1, 48, 48), level / 255) for level in (x, y))).item()
+    a, b, c1 = x / 255, y / 255, 0.01**2
+    assert wanted == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), abs=1e-7)
+    assert found == pytest.approx(wanted, abs=1e-6)
+    assert found <= 1
+
+
+def test_ssim_of_nearly_flat_pictures_against_scikit_image():
+    """Levels 249 to 251 against 250: the variance is a hundred thousandth of the squared mean."""
+    x = np.full((48, 48), 250)
+    y = x + np.random.default_rng(0).integers(-1, 2, x.shape)
+    x, y = x / 255, y / 255
+    options = {"data_range": 1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    found = ssim(*(torch.from_numpy(z).float()[None, None] for z in (x, y))).item()
+    assert found == pytest.approx(structural_similarity(x, y, **options), abs=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_metrics_keep_the_precision_of_their_pictures(dtype):
+    x, y = (z.to(dtype) for z in pair(8))
+    assert {measure(x, y).dtype for measure in (mse, psnr, ssim)} == {dtype}
+
+
+def test_gray_stored_as_colour_equals_the_same_gray():
+    gray = torch.rand(1, 1, 12, 12)
+    stored = gray.expand(-1, 3, -1, -1)
+    for a, b in (match_channels(gray, stored), match_channels(stored, gray)):
+        assert torch.equal(a, gray)
+        assert torch.equal(b, gray)
+
+
+def test_other_pairs_of_pictures_are_left_as_they_are():
+    gray, color = torch.rand(1, 1, 12, 12), torch.rand(1, 3, 12, 12)
+    stored = gray.expand(-1, 3, -1, -1)
+    for x, y in ((gray, gray), (color, color), (stored, stored), (stored, color), (gray, color), (color, gray)):
+        a, b = match_channels(x, y)
+        assert a is x
+        assert b is y
 
 
 def test_ssim_needs_a_window():

@@ -14,7 +14,7 @@ from imtrans.models.deep_image_prior import Hourglass
 from imtrans.models.dncnn import DnCNN, fold_batch_norm, from_vdsr
 from imtrans.models.edsr import EDSR, upsampler
 from imtrans.models.espcn import ESPCN
-from imtrans.models.srcnn import SRCNN, paper_init
+from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 
 # Small enough to run, one of each kind: constructor, channels, upsamples, scales.
@@ -122,6 +122,43 @@ def test_parameter_counts(build, parameters):
         assert count(build()) == parameters
 
 
+def test_edsr_subtracts_the_mean_of_div2k_and_adds_it_again():
+    """R 0.4488, G 0.4371, B 0.4040 (× 255: 114.4, 111.5, 103.0), in this order."""
+    model = EDSR(2, blocks=1, features=4)
+    assert model.mean.flatten().tolist() == pytest.approx([0.4488, 0.4371, 0.4040])
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    output = model(torch.rand(1, 3, 4, 4))  # of a network that adds nothing: the mean alone
+    assert torch.allclose(output, torch.tensor([0.4488, 0.4371, 0.4040]).view(1, 3, 1, 1).expand(1, 3, 8, 8))
+
+
+def test_edsr_sees_the_picture_less_the_mean():
+    model = EDSR(2, blocks=1, features=4)
+    seen = []
+    model.head.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+    model(torch.full((1, 3, 4, 4), 0.5))
+    wanted = torch.tensor([0.0512, 0.0629, 0.0960]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    assert torch.allclose(seen[0], wanted, atol=1e-6)
+
+
+def test_edsr_is_head_blocks_long_skip_and_tail():
+    """Against the formula, with ρ = 0.1 on each block's residual and none on the long skip."""
+    model, x = EDSR(3, blocks=2, features=4), torch.rand(1, 3, 6, 5)
+    features = model.head(x - model.mean)
+    y = features
+    for block in model.body[:2]:
+        first, _, second = block.layers
+        y = y + 0.1 * second(first(y).relu())
+    wanted = model.tail(features + model.body[2](y)) + model.mean
+    assert torch.allclose(model(x), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(("scale", "steps"), [(2, [2]), (3, [3]), (4, [2, 2])])
+def test_edsr_enlarges_in_steps(scale, steps):
+    shuffles = [layer.upscale_factor for layer in upsampler(8, scale) if isinstance(layer, nn.PixelShuffle)]
+    assert shuffles == steps
+
+
 def test_edsr_variants():
     with torch.device("meta"):
         paper, baseline = EDSR.paper(3), EDSR.baseline(3)
@@ -183,19 +220,42 @@ def test_srcnn_replicates_at_every_layer():
     assert model(flat).std() > 1e-4
 
 
+def test_srcnn_repeats_the_edge_pixel():
+    """Not its neighbours in reverse order: of 1, 2, 3, 4 a kernel that looks 2 to the left sees 1, 1, 1, 2."""
+    model = SRCNN(n1=1, n2=1, f1=5, f3=1)
+    for layer in (model.patch_extraction, model.mapping, model.reconstruction):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+        layer.weight.data[0, 0, layer.kernel_size[0] // 2, 0] = 1
+    rows = torch.tensor([1.0, 2, 3, 4]).expand(1, 1, 5, 4)
+    assert model(rows)[0, 0].tolist() == [[1, 1, 1, 2]] * 5
+    assert model(rows.flip(-1))[0, 0].tolist() == [[4, 4, 4, 3]] * 5
+    model.padding = "zeros"
+    assert model(rows)[0, 0].tolist() == [[0, 0, 1, 2]] * 5
+
+
+def test_srcnn_is_the_papers_9_1_5_with_the_edge_repeated():
+    model = SRCNN()
+    layers = (model.patch_extraction, model.mapping, model.reconstruction)
+    assert [layer.kernel_size for layer in layers] == [(9, 9), (1, 1), (5, 5)]
+    assert [layer.out_channels for layer in layers] == [64, 32, 1]
+    assert model.padding == "replicate"
+
+
+@pytest.mark.parametrize(("signs", "wanted"), [((1, 1, -1), -0.5), ((-1, 1, 1), 0), ((1, -1, 1), 0)])
+def test_srcnn_has_a_relu_after_all_layers_but_the_last(signs, wanted):
+    model = SRCNN(n1=1, n2=1, f1=1, f3=1)
+    layers = (model.patch_extraction, model.mapping, model.reconstruction)
+    for layer, sign in zip(layers, signs, strict=True):
+        nn.init.constant_(layer.weight, sign)
+        nn.init.zeros_(layer.bias)
+    assert model(torch.full((1, 1, 2, 2), 0.5)).unique().tolist() == [wanted]
+
+
 @pytest.mark.parametrize(("options", "words"), [({"padding": "same"}, "padding"), ({"f2": 2}, "odd, got 9-2-5")])
 def test_srcnn_arguments(options, words):
     with pytest.raises(ValueError, match=words):
         SRCNN(**options)
-
-
-def test_paper_init():
-    model = paper_init(SRCNN())
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            assert (parameter == 0).all()
-        else:
-            assert parameter.std().item() == pytest.approx(0.001, rel=0.12)
 
 
 @pytest.mark.parametrize("build", [lambda: VDSR(depth=4, features=8), lambda: DnCNN(depth=4, features=8)])

@@ -1,6 +1,7 @@
 """The recipes: they build for every budget, they train, and the weights of the zoo are what they make."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,8 +14,11 @@ from imtrans.degrade import bicubic_down_up
 from imtrans.images import modcrop, to_float, to_uint8, write
 from imtrans.metrics import luma, psnr
 from imtrans.models.dncnn import fold_batch_norm
-from imtrans.recipes import BUDGETS, RECIPES, material
+from imtrans.recipes import BUDGETS, dncnn, srcnn
+from imtrans.recipes.pictures import TrainingSet, training_pictures
 from imtrans.training import constant, fit
+
+RECIPES = {name: entry.recipe for name, entry in zoo.ENTRIES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -29,33 +33,35 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", zoo.ENTRIES)
 def test_every_recipe_builds_for_every_budget(name, budget, folder):
-    recipe = RECIPES[name](budget=budget, data=[folder])
+    recipe = zoo.ENTRIES[name].recipe(budget, data=[folder])
     assert recipe.name == name
     assert recipe.budget == budget
-    assert recipe.material == (f"{folder.name}: 3 pictures",)
-    assert recipe.optimizer
+    assert recipe.sources == (f"{folder.name}: 3 pictures",)
+    assert recipe.version == 1
     assert recipe.steps > 0
     network = recipe.model()
     observed, clean = recipe.data(0)[0]
     assert observed.shape[0] == clean.shape[0] == network.channels
-    in_use = (recipe.in_use or recipe.model)()
-    in_use.load_state_dict(network.state_dict())
+    deployed = (recipe.deployed or recipe.model)()
+    deployed.load_state_dict(network.state_dict())
     wanted = zoo.ENTRIES[name].build()  # what the zoo will load; a DnCNN in either form
     wanted = fold_batch_norm(wanted) if getattr(network, "batch_norm", True) is False else wanted
-    assert in_use.state_dict().keys() == wanted.state_dict().keys()
+    assert deployed.state_dict().keys() == wanted.state_dict().keys()
     # Each parameter is driven by one optimiser and one only.
-    driven = [id(p) for optimizer in recipe.optimizers(network) for g in optimizer.param_groups for p in g["params"]]
+    driven = [
+        id(p) for optimizer in recipe.optimizer.build(network) for g in optimizer.param_groups for p in g["params"]
+    ]
     assert sorted(driven) == sorted(id(p) for p in network.parameters())
     factors = [recipe.schedule(step, recipe.steps) for step in np.linspace(0, recipe.steps - 1, 9, dtype=int)]
     assert all(0 < factor <= 1 for factor in factors)
 
 
 @pytest.mark.parametrize("budget", ["quick", "paper"])
-@pytest.mark.parametrize("name", RECIPES)
-def test_one_step(name, budget, folder):
-    recipe = RECIPES[name](budget=budget, data=[folder])
+@pytest.mark.parametrize("name", zoo.ENTRIES)
+def test_every_recipe_trains_for_one_step(name, budget, folder):
+    recipe = zoo.ENTRIES[name].recipe(budget, data=[folder])
     recipe = replace(recipe, batch=1 if budget == "paper" else 4, steps=1)
     torch.manual_seed(recipe.seed)
     before = dict(recipe.model().named_parameters())
@@ -72,9 +78,9 @@ def test_one_step(name, budget, folder):
 
 
 @pytest.mark.parametrize("name", ["vdsr", "dncnn-25", "dncnn-3"])
-def test_the_high_first_rate_of_a_paper(name, folder):
-    """SGD at 0.1 on a sum of squares: without its clip the loss is no number after three steps."""
-    recipe = replace(RECIPES[name](budget="paper", data=[folder]), batch=2, steps=5, schedule=constant, workers=0)
+def test_the_first_rate_of_a_paper_needs_its_clip(name, folder):
+    """SGD at 0.1 on a sum of squares: without its clip the loss is not finite after three steps."""
+    recipe = replace(zoo.ENTRIES[name].recipe("paper", data=[folder]), batch=2, steps=5, schedule=constant, workers=0)
     assert fit(recipe, progress=False, device="cpu").finished
     with pytest.raises(FloatingPointError):
         fit(replace(recipe, clip=None), progress=False, device="cpu")
@@ -83,8 +89,8 @@ def test_the_high_first_rate_of_a_paper(name, folder):
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_denoisers_are_trained_for_what_they_say(budget, folder):
     """Noise of the levels, low resolution of the scales and JPEG of the qualities that the zoo's networks have."""
-    for name in (name for name in RECIPES if "dncnn" in name):
-        samples, model = RECIPES[name](budget=budget, data=[folder]).data(0), zoo.ENTRIES[name].build()
+    for name in (name for name in zoo.ENTRIES if "dncnn" in name):
+        samples, model = zoo.ENTRIES[name].recipe(budget, data=[folder]).data(0), zoo.ENTRIES[name].build()
         lowest, highest = levels = samples.levels if isinstance(samples, NoisePairs) else samples.sigma
         assert model.sigma == (lowest if lowest == highest else levels)
         assert model.scales == getattr(samples, "scales", ())
@@ -92,46 +98,68 @@ def test_denoisers_are_trained_for_what_they_say(budget, folder):
         assert samples[0][0].shape[0] == model.channels
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", zoo.ENTRIES)
 def test_quick_needs_nothing_but_the_clone(name, monkeypatch):
     """Pictures out of packages, in single precision, so that outputs agree between machines."""
     monkeypatch.delenv("IMTRANS_DATA", raising=False)
-    recipe = RECIPES[name]()
+    recipe = zoo.ENTRIES[name].recipe()
     assert recipe.budget == "quick"
     assert not recipe.autocast
-    assert recipe.material == ("bundled photographs: 5 pictures", "dead leaves: 32 pictures")
+    assert recipe.sources == ("bundled photographs: 5 pictures", "dead leaves: 32 pictures")
 
 
-def test_another_budget_is_refused():
-    for build in RECIPES.values():
+def test_a_budget_by_its_name_is_the_function_of_that_budget(folder):
+    functions = {"quick": dncnn.quick, "class": dncnn.classroom, "full": dncnn.full, "paper": dncnn.paper}
+    for budget, function in functions.items():
+        by_name, direct = dncnn.recipe(budget, sigma=30, data=[folder]), function(30, data=[folder])
+        assert (by_name.name, by_name.budget, by_name.steps) == ("dncnn-30", budget, direct.steps)
+
+
+def test_quick_is_the_default_budget():
+    assert dncnn.recipe(sigma=30).budget == "quick"
+
+
+def test_srcnn_can_be_made_narrower(folder):
+    recipe = srcnn.recipe("quick", scale=2, n1=8, n2=4, data=[folder])
+    assert recipe.model().mapping.weight.shape == recipe.deployed().mapping.weight.shape == (4, 8, 1, 1)
+
+
+def test_an_unknown_budget_is_refused():
+    for entry in zoo.ENTRIES.values():
         with pytest.raises(ValueError, match="quick, class, full, paper, got 'huge'"):
-            build(budget="huge")
+            entry.recipe("huge")
 
 
-def test_folders_take_the_place_of_sets(folder, tmp_path):
+def test_folders_replace_the_sets_of_a_recipe(folder, tmp_path):
     namesake = tmp_path / folder.name
     namesake.mkdir()
     write(namesake / "d.png", torch.rand(1, 3, 99, 99))
-    found = material.material(("T91",), [folder, str(namesake)])
-    assert found.words == (f"{folder.name}: 3 pictures", f"{folder.name}: 1 pictures")
+    found = training_pictures(("T91",), [folder, str(namesake)])
+    assert found.sources == (f"{folder.name}: 3 pictures", f"{folder.name}: 1 pictures")
     assert [p.shape[1] for p in found.pictures] == [3, 3, 1, 3]
-    assert [p.shape[1] for p in material.to_luma(found.pictures)] == [1] * 4
-    assert [p.shape[1] for p in material.to_rgb(found.pictures)] == [3] * 4
     with pytest.raises(FileNotFoundError, match="no such folder"):
-        material.material((), [tmp_path / "nowhere"])
+        training_pictures((), [tmp_path / "nowhere"])
 
 
-def test_shrunk():
-    pictures = [torch.rand(1, 1, 50, 40)]
-    found = material.shrunk(pictures, [material.Fraction(1), material.Fraction(3, 5)])
-    assert [tuple(p.shape) for p in found] == [(1, 1, 50, 40), (1, 1, 30, 24)]
-    assert found[0] is pictures[0]
-    assert 0 <= found[1].min() <= found[1].max() <= 1
+def test_a_training_set_is_converted_to_luma_and_to_rgb(folder):
+    found = training_pictures(folders=[folder])
+    assert [p.shape[1] for p in found.luma().pictures] == [1, 1, 1]
+    assert [p.shape[1] for p in found.rgb().pictures] == [3, 3, 3]
+    assert torch.equal(found.luma().pictures[2], found.pictures[2])
+    assert found.luma().sources == found.rgb().sources == found.sources
+
+
+def test_a_training_set_is_resized_by_each_factor():
+    found = TrainingSet([torch.rand(1, 1, 50, 40)], ("one",))
+    resized = found.resized([Fraction(1), Fraction(3, 5)])
+    assert [tuple(p.shape) for p in resized.pictures] == [(1, 1, 50, 40), (1, 1, 30, 24)]
+    assert resized.pictures[0] is found.pictures[0]
+    assert 0 <= resized.pictures[1].min() <= resized.pictures[1].max() <= 1
 
 
 def test_quick_srcnn_beats_bicubic_on_photographs_it_never_saw():
     """After a seventh of its quick training. The whole of it gains more."""
-    recipe = replace(RECIPES["srcnn-x3"](), steps=200)
+    recipe = replace(zoo.ENTRIES["srcnn-x3"].recipe(), steps=200)
     run = fit(recipe, progress=False, device="cpu")
     for name, least in (("chelsea", 0.15), ("astronaut", 0.3)):
         clean = modcrop(luma(photos.photo(name).picture, rounded=True), 3)
@@ -154,9 +182,9 @@ class Enough(Exception):
 def test_the_zoo_is_what_the_recipes_make(data_root, name):
     """The first five losses of the committed log, from the recipe, its seed and the training sets."""
     card = zoo.card(name)
-    recipe = RECIPES[card["recipe"]](budget=card["budget"])
-    assert list(recipe.material) == card["data"]
-    assert recipe.optimizer == card["optimizer"]
+    recipe = RECIPES[card["name"]](budget=card["budget"])
+    assert list(recipe.sources) == card["data"]
+    assert recipe.optimization == card["optimizer"]
     recipe = replace(recipe, seed=card["seed"], steps=card["planned_steps"], batch=card["batch"])
     losses = []
 

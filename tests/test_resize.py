@@ -88,6 +88,39 @@ def test_lines_of_levels_equal_the_oracle(length, upright, factor, seed):
     assert np.abs(ours.astype(int) - wanted).max() <= 1
 
 
+@pytest.mark.parametrize("length", [2_000, 4_000])
+def test_long_rows_of_levels_are_exact(length):
+    """Thirds make multiples of 1/27 and never a half, so every level is determined."""
+    levels = levels_of(2, length, seed=length)
+    assert np.array_equal(resized(levels, Fraction(3))[3], keys.resize(levels, Fraction(3))[3])
+
+
+@pytest.mark.parametrize("factor", [Fraction(3), Fraction(1, 3), Fraction(37, 91)])
+def test_thirty_thousand_pixels_are_as_exact_as_thirty(factor):
+    """Coordinates in float32 drift: at the far end by 0.44 levels of 255."""
+    row = np.random.default_rng(0).random((1, 30_000))
+    wanted = keys.resize(row, factor)
+    ours = imresize(torch.from_numpy(row).float()[None, None], factor)[0, 0].numpy()
+    assert ours.shape == wanted.shape
+    assert np.abs(ours - wanted).max() < 2e-6
+
+
+@pytest.mark.parametrize("factor", [Fraction(1, 2), Fraction(3)])
+def test_autocast_does_not_round_to_bf16(factor):
+    x = torch.rand(1, 1, 20, 20)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = imresize(x, factor)
+    assert torch.equal(inside, imresize(x, factor))
+
+
+def test_memory_layout_does_not_matter():
+    x = torch.rand(2, 3, 15, 12)
+    strided = torch.rand(2, 3, 30, 12)
+    strided[:, :, ::2] = x
+    for same in (x.to(memory_format=torch.channels_last), strided[:, :, ::2]):
+        assert torch.equal(imresize(same, 3), imresize(x, 3))
+
+
 @pytest.mark.parametrize("factor", [Fraction(1, 2), Fraction(1, 3), Fraction(3)])
 def test_gradient(factor):
     x = torch.rand(1, 1, 4, 3, dtype=torch.float64, requires_grad=True)
@@ -111,6 +144,11 @@ def test_a_flat_picture_stays_flat_and_floats_are_not_rounded():
     enlarged = imresize(step, 3)
     assert enlarged.min() < -0.01  # the kernel's negative lobes overshoot at an edge, and nothing is clipped
     assert enlarged.max() > 1.01
+
+
+def test_pictures_without_pixels_are_refused():
+    with pytest.raises(ValueError, match=r"no pixels in shape \(1, 3, 0, 4\)"):
+        imresize(torch.zeros(1, 3, 0, 4), 2)
 
 
 def test_factor_one_changes_nothing():

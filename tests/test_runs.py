@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from imtrans import images, runs, zoo
+from imtrans import images, runs, suite, zoo
 from imtrans.data import photos
 from imtrans.metrics import METRICS
 from imtrans.models.dncnn import DnCNN
@@ -240,8 +240,8 @@ def shelf(tmp_path, monkeypatch):
 def value(monkeypatch):
     """What the validation of a network gives: the bias of its last layer."""
     validate = lambda model: {"psnr": 30 + model.reconstruction.bias.item()}  # noqa: E731
-    monkeypatch.setattr(runs, "_validator", lambda network: validate)
-    monkeypatch.setattr(runs, "_card_scores", lambda network, name, progress: [{"set": "made", "psnr": 1.0}])
+    monkeypatch.setattr(suite, "validator", lambda degradations, metric: validate)
+    monkeypatch.setattr(suite, "card_scores", lambda network, name, progress: [{"set": "made", "psnr": 1.0}])
 
 
 def finish(training, save_network, value):
@@ -299,7 +299,7 @@ def test_a_measure_where_lower_is_better_is_published_by_a_fall(training, shelf,
     entry = replace(zoo.ENTRIES["srcnn-x3"], measure="distance", min_gain=0.5)
     monkeypatch.setitem(zoo.ENTRIES, "srcnn-x3", entry)
     validate = lambda model: {"distance": 30 + model.reconstruction.bias.item()}  # noqa: E731
-    monkeypatch.setattr(runs, "_validator", lambda network: validate)
+    monkeypatch.setattr(suite, "validator", lambda degradations, metric: validate)
     for change, taken in ((0, True), (1, False), (-0.4, False), (-0.6, True)):
         finish(training, save_network, change)
         assert publish(training).taken == taken, change

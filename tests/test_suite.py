@@ -85,12 +85,18 @@ def test_a_validation_is_an_evaluation_of_the_middles(no_data):
         assert validator([degradation], size=48)(model) == {"psnr": pytest.approx(wanted)}
 
 
+def test_a_validation_is_by_any_metric(no_data):
+    found = validator((Downscale(2), Downscale(3)), size=48, metric="ssim")(VDSR(depth=2, features=4))
+    assert list(found) == ["ssim", "ssim_x2", "ssim_x3"]
+    assert all(0 < value < 1 for value in found.values())
+
+
 def test_a_validation_takes_the_pictures_held_out(data_root, monkeypatch):
     seen = []
-    monkeypatch.setattr(suite, "evaluate", lambda model, pictures, degradation: seen.extend(pictures) or Score)
+    monkeypatch.setattr(suite, "evaluate", lambda model, pictures, *_, **__: seen.extend(pictures) or Score)
 
     class Score:
-        psnr = 30.0
+        scores = {"psnr": 30.0}  # noqa: RUF012
 
     assert validator([Downscale(3)])(ESPCN(3)) == {"psnr": 30.0}
     assert [name for name, _ in seen] == list(benchmarks.HELD_OUT["BSD500_test"])

@@ -3,35 +3,28 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from accelerate import PartialState
+from safetensors.torch import load_file
 from torch import nn
 
+from imtrans import hardware
 from imtrans.data.dead_leaves import dead_leaves
 from imtrans.data.pairs import NoisePairs, SuperResolutionPairs
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.srcnn import SRCNN
-from imtrans.muon import muon_and_adam
-from imtrans.training import (
-    Batches,
-    Recipe,
-    autocast_dtype,
-    clip_by_norm,
-    clip_by_rate,
-    constant,
-    cosine,
-    exponential,
-    fit,
-    halving,
-    staircase,
-)
+from imtrans.muon import Muon
+from imtrans.training import Adam, Batches, MuonAndAdam, Recipe, clip_by_rate, constant, cosine, fit, halving, staircase
 
 
 def srcnn_recipe(**changes) -> Recipe:
@@ -40,14 +33,14 @@ def srcnn_recipe(**changes) -> Recipe:
     recipe = Recipe(
         name="srcnn-small",
         model=lambda: SRCNN(n1=12, n2=6, padding="valid"),
-        in_use=lambda: SRCNN(n1=12, n2=6),
+        deployed=lambda: SRCNN(n1=12, n2=6),
         data=lambda seed: SuperResolutionPairs(pictures, (2, 3), 25, margin=6, seed=seed),
         loss=half_sum_of_squares,
-        optimizers=lambda model: muon_and_adam(model, lr=0.01, ends=True),
+        optimizer=MuonAndAdam(0.01, ends=True),
         steps=20,
         batch=4,
         schedule=cosine(warmup=5),
-        clip=clip_by_norm(1.0),
+        clip=clip_by_rate(0.01),
         ema=0.9,
         workers=2,
     )
@@ -74,7 +67,7 @@ def dropping_recipe(**changes) -> Recipe:
         model=Dropping,
         data=lambda seed: NoisePairs([picture], 12, (25, 25), seed=seed),
         loss=nn.functional.mse_loss,
-        optimizers=lambda model: [torch.optim.Adam(model.parameters(), lr=1e-2)],
+        optimizer=Adam(1e-2),
         steps=12,
         batch=4,
         schedule=constant,
@@ -108,6 +101,62 @@ def child(*arguments) -> subprocess.CompletedProcess:
     )
 
 
+# --- as on a GPU: the device makes the samples, and losses are read in groups ---------------------------------
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A CPU that is treated as a GPU."""
+    monkeypatch.setattr("imtrans.training.loop._is_gpu", lambda device: True)
+
+
+def test_a_gpu_makes_its_samples_and_the_run_and_the_log_say_so(gpu):
+    run = train(srcnn_recipe(workers=0))
+    assert run.sampler == "device"
+    assert run.log[0]["sampler"] == "device"
+
+
+def test_a_cpu_takes_the_samples_of_the_host():
+    run = train(srcnn_recipe(workers=0, steps=2))
+    assert run.sampler == "host"
+    assert "sampler" not in run.log[0]
+
+
+def test_kinds_of_samples_that_no_device_makes_come_from_the_host(gpu):
+    pairs = srcnn_recipe().data(0)
+    run = train(srcnn_recipe(workers=0, steps=2, data=lambda seed: [pairs[i] for i in range(8)]))
+    assert run.sampler == "host"
+
+
+def test_on_a_gpu_each_step_is_reported_with_its_own_loss(gpu, monkeypatch):
+    grouped, single = [], []
+    train(srcnn_recipe(steps=27), on_step=lambda step, loss: grouped.append((step, loss)))
+    monkeypatch.setattr("imtrans.training.loop.REPORT_EVERY", 1)
+    train(srcnn_recipe(steps=27), on_step=lambda step, loss: single.append((step, loss)))
+    assert [step for step, _ in grouped] == list(range(1, 28))
+    assert grouped == single
+
+
+def test_on_a_gpu_a_resumed_training_equals_an_uninterrupted_one(gpu, tmp_path):
+    whole = train(srcnn_recipe(steps=40))
+    part = train(srcnn_recipe(steps=40), folder=tmp_path, seconds=0.0)
+    assert 0 < part.step < 40
+    resumed = train(srcnn_recipe(steps=40), folder=tmp_path, resume=True)
+    assert same_weights(whole.model, resumed.model)
+
+
+def test_on_a_gpu_the_step_of_a_loss_that_is_not_finite_is_named(gpu):
+    calls = []
+
+    def loss(prediction, clean):
+        calls.append(None)
+        return half_sum_of_squares(prediction, clean) * (math.nan if len(calls) == 308 else 1)
+
+    # A long training logs every second step alone, so that a loss waits for the next look.
+    with pytest.raises(FloatingPointError, match="at step 308"):
+        train(srcnn_recipe(steps=4000, loss=loss))
+
+
 # --- resume ----------------------------------------------------------------------------------------------
 
 
@@ -139,7 +188,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     assert not same_weights(fresh.model, whole.model)
 
 
-def test_the_networks_own_random_numbers_go_on(tmp_path):
+def test_a_resumed_training_continues_the_random_numbers_of_the_network(tmp_path):
     whole = train(dropping_recipe())
     parts = [train(dropping_recipe(), folder=tmp_path, resume=True, seconds=0)]
     while not parts[-1].finished:
@@ -173,7 +222,7 @@ def test_a_folder_is_not_overwritten_nor_mixed(tmp_path):
     train(dropping_recipe(), folder=tmp_path, seconds=0)
     with pytest.raises(ValueError, match="holds a training at step 1: resume it, or remove the folder"):
         train(dropping_recipe(), folder=tmp_path)
-    for change in ({"name": "other"}, {"steps": 13}, {"batch": 8}, {"seed": 3}):
+    for change in ({"name": "other"}, {"steps": 13}, {"batch": 8}, {"seed": 3}, {"version": 2}):
         with pytest.raises(ValueError, match="holds another training"):
             train(dropping_recipe(**change), folder=tmp_path, resume=True)
     assert train(dropping_recipe(), folder=tmp_path, resume=True).finished  # it is as it was
@@ -183,7 +232,7 @@ def test_initial_weights_start_a_fresh_schedule(tmp_path):
     first = train(dropping_recipe())
     rates = []
     second = train(
-        dropping_recipe(optimizers=lambda m: [torch.optim.SGD(m.parameters(), lr=0.0)]),
+        dropping_recipe(optimizer=Adam(0.0)),
         initial=first.model.state_dict(),
         validate=lambda model: rates.append(same_weights(model, first.model)) or {},
     )
@@ -246,33 +295,34 @@ def test_on_step_is_called_for_each_step_and_validate_when_due():
     assert not run.model.training
 
 
-def test_a_long_log_is_thinned():
+def test_a_long_training_logs_every_other_step():
     run = train(dropping_recipe(steps=401, batch=1, schedule=halving(100)))
     assert [entry["step"] for entry in run.log][:8] == [1, 2, 3, 4, 5, 6, 8, 10]
     assert [entry["step"] for entry in run.log][-2:] == [400, 401]
     assert {entry["step"]: entry["lr"] for entry in run.log}[102] == pytest.approx(0.5e-2)
 
 
-def test_no_folder_keeps_nothing(tmp_path, monkeypatch):
+def test_a_training_without_a_folder_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train(dropping_recipe())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_validated_is_the_average():
+def test_fit_validates_and_returns_the_running_average():
     """EMA by hand over the weights after each step, begun at the initial ones."""
     weights = []
     recipe = dropping_recipe(ema=0.7, steps=6)
 
-    def remember(model):
-        adam = torch.optim.Adam(model.parameters(), lr=1e-2)
-        weights.append(model.layers[0].weight)
-        path.append(model.layers[0].weight.detach().clone())
-        adam.register_step_post_hook(lambda *_: path.append(weights[0].detach().clone()))
-        return [adam]
+    class RecordedAdam:
+        def build(self, model):
+            (adam,) = Adam(1e-2).build(model)
+            weights.append(model.layers[0].weight)
+            path.append(model.layers[0].weight.detach().clone())
+            adam.register_step_post_hook(lambda *_: path.append(weights[0].detach().clone()))
+            return [adam]
 
     path: list[torch.Tensor] = []
-    run = train(replace(recipe, optimizers=remember))
+    run = train(replace(recipe, optimizer=RecordedAdam()))
     average = path[0]
     for weight in path[1:]:
         average = 0.7 * average + 0.3 * weight
@@ -280,72 +330,27 @@ def test_what_is_validated_is_the_average():
     assert torch.allclose(run.model.layers[0].weight, average, atol=1e-6)
 
 
-# --- schedules and clipping ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("steps", [1, 9, 10, 80, 999])
-def test_the_rise_is_at_most_a_tenth(steps):
-    """A training cut short has its high rates and its end all the same."""
-    factors = [cosine(warmup=100)(step, steps) for step in range(steps)]
-    assert max(factors) == 1.0 == factors[steps // 10]
-    assert factors[-1] < 0.1 or steps < 10
-    assert factors[: steps // 10] == sorted(factors[: steps // 10])
-
-
-def test_schedules():
-    assert [constant(step, 10) for step in (0, 9)] == [1, 1]
-    warm = cosine(warmup=4, floor=0.1)
-    assert [warm(step, 104) for step in (0, 1, 3, 4)] == [0.25, 0.5, 1, 1]
-    assert warm(54, 104) == pytest.approx(0.55)  # half way between 1 and the floor
-    assert warm(104, 104) == pytest.approx(0.1)
-    assert cosine()(0, 5) == 1
-    stairs = staircase(0.1, 0.25, 0.5)
-    assert [stairs(step, 100) for step in (0, 24, 25, 49, 50, 99)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
-    fall = exponential(1e-3)
-    assert [fall(step, 300) for step in (0, 100, 200, 300)] == pytest.approx([1, 0.1, 0.01, 1e-3])
-    halves = halving(200)
-    assert [halves(step, 7) for step in (0, 199, 200, 401)] == [1, 1, 0.5, 0.25]
+# --- rates ------------------------------------------------------------------------------
 
 
 def test_the_rate_follows_the_schedule_for_every_optimiser():
-    recipe = srcnn_recipe(steps=6, schedule=staircase(0.5, 0.5), workers=0)
+    recipe = srcnn_recipe(steps=6, schedule=staircase(0.5, at=(0.5,)), workers=0)
     optimizers = []
 
-    def keep(model):
-        optimizers.extend(muon_and_adam(model, lr=0.04, adam_lr=0.002))
-        return optimizers
+    class Kept:
+        def build(self, model):
+            optimizers.extend(MuonAndAdam(0.04, adam_lr=0.002).build(model))
+            return optimizers
 
-    run = train(replace(recipe, optimizers=keep))
+    run = train(replace(recipe, optimizer=Kept()))
+    assert isinstance(optimizers[0], Muon)
     assert [entry["lr"] for entry in run.log] == pytest.approx([0.04] * 3 + [0.02] * 3)
     assert optimizers[1].param_groups[0]["lr"] == pytest.approx(0.001)
 
 
-@pytest.mark.parametrize("rate", [0.1, 1e-4])
-def test_clip_by_rate_bounds_the_step(rate):
-    weight = nn.Parameter(torch.zeros(1000))
-    gradient = torch.randn(1000)
-    weight.grad = gradient.clone() * 1000
-    clip_by_rate(0.01)([weight], rate)
-    assert weight.grad.abs().max().item() * rate == pytest.approx(0.01)  # theta, whatever the rate
-    weight.grad = gradient.clone() * 1e-3
-    clip_by_rate(0.01)([weight], 0.1)
-    assert torch.equal(weight.grad, gradient * 1e-3)  # what lies within is left alone
-
-
-def test_clip_by_norm():
-    weights = [nn.Parameter(torch.zeros(10)), nn.Parameter(torch.zeros(3, 3))]
-    for weight in weights:
-        weight.grad = torch.randn_like(weight) * 100
-    before = [weight.grad.clone() for weight in weights]
-    clip_by_norm(2.0)(weights, 0.1)
-    norm = sum(weight.grad.square().sum() for weight in weights).sqrt()
-    assert norm.item() == pytest.approx(2, rel=1e-5)
-    assert torch.allclose(weights[0].grad / before[0], weights[1].grad.flatten()[0] / before[1].flatten()[0])
-
-
 def test_the_clip_sees_the_current_rate():
     seen = []
-    recipe = dropping_recipe(steps=4, schedule=staircase(0.1, 0.5), clip=lambda _, rate: seen.append(rate))
+    recipe = dropping_recipe(steps=4, schedule=staircase(0.1, at=(0.5,)), clip=lambda _, rate: seen.append(rate))
     train(recipe)
     assert seen == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3])
 
@@ -426,31 +431,150 @@ def test_each_training_chooses_its_device(monkeypatch):
     assert run.finished
 
 
-def test_autocast_goes_by_capability():
-    native = torch.cpu._is_avx512_bf16_supported()
-    assert autocast_dtype(torch.device("cpu")) == (torch.bfloat16 if native else None)
-    assert autocast_dtype(torch.device("meta")) is None
-
-
 def test_low_precision_trains_and_weights_stay_float32():
     low, full = (train(srcnn_recipe(autocast=low, workers=0)) for low in (True, False))
     assert all(p.dtype == torch.float32 for p in low.model.parameters())
     assert list(losses(low).values()) == pytest.approx(list(losses(full).values()), rel=0.05)
 
 
+@pytest.fixture
+def machine(monkeypatch):
+    """Make `fit` believe that the CPU computes in a low precision natively, or (None) that it does not."""
+
+    def pretend(dtype: torch.dtype | None) -> None:
+        monkeypatch.setattr(hardware, "autocast_dtype", lambda device: dtype)
+
+    return pretend
+
+
+class Watched(Dropping):
+    """A network that notes the precision of its convolutions."""
+
+    seen: ClassVar[list] = []
+
+    def forward(self, x):
+        residual = self.layers(x)
+        self.seen.append(residual.dtype)
+        return x + residual
+
+
 @pytest.mark.parametrize("autocast", [True, False])
-def test_layout_in_memory(autocast):
-    """Channels last where speed counts, whether or not there is bf16; what is compared between machines keeps its."""
-    built = []
+@pytest.mark.parametrize("native", [torch.bfloat16, None])
+def test_precision_and_layout_go_by_capability(tmp_path, machine, native, autocast):
+    """Low precision and channels_last on machines with bf16; what is compared between machines is plain everywhere."""
+    machine(native)
+    Watched.seen.clear()
+    train(dropping_recipe(model=Watched, autocast=autocast, steps=1), folder=tmp_path)
+    low = autocast and native is not None
+    assert Watched.seen == [torch.bfloat16 if low else torch.float32]
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert saved["precision"] == ("bfloat16" if low else "float32")
+    assert saved["layout"] == ("channels_last" if low else "contiguous_format")
+    weight = saved["model"]["layers.3.weight"]  # (1, 8, 3, 3)
+    assert weight.is_contiguous(memory_format=torch.channels_last) == low
 
-    def build() -> Dropping:
-        built.append(Dropping())
-        return built[-1]
 
-    train(dropping_recipe(model=build, autocast=autocast, steps=1))
-    weight = built[0].layers[-1].weight  # (1, 8, 3, 3)
-    assert weight.is_contiguous(memory_format=torch.channels_last) == autocast
-    assert weight.is_contiguous() != autocast
+def test_a_resume_on_a_machine_without_bf16_says_so_and_finishes(tmp_path, machine, capfd):
+    machine(torch.bfloat16)
+    train(dropping_recipe(autocast=True), folder=tmp_path, seconds=0)
+    assert capfd.readouterr().err == ""
+    machine(None)
+    run = train(dropping_recipe(autocast=True), folder=tmp_path, resume=True)
+    assert run.finished
+    assert capfd.readouterr().err == (
+        "dropping: the checkpoint was computed in bfloat16, channels_last; "
+        "this cpu continues in float32, contiguous_format\n"
+    )
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert (saved["precision"], saved["layout"]) == ("float32", "contiguous_format")
+
+
+def test_a_resume_keeps_fp32_on_a_machine_with_bf16(tmp_path, machine, capfd):
+    machine(None)
+    whole = train(dropping_recipe(autocast=True))
+    train(dropping_recipe(autocast=True), folder=tmp_path, seconds=0)
+    machine(torch.bfloat16)
+    resumed = train(dropping_recipe(autocast=True), folder=tmp_path, resume=True)
+    assert same_weights(resumed.model, whole.model)
+    assert capfd.readouterr().err == ""
+
+
+# --- a checkpoint from before the refit ------------------------------------------------------------------
+
+OLD = Path(__file__).parent / "data" / "old-checkpoint"
+
+
+class Tiny(nn.Module):
+    """Batch statistics, random numbers, a hidden convolution for Muon. It is the network of the old checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Conv2d(8, 1, 3, padding=1),
+        )
+
+    def forward(self, x):
+        return x - self.layers(x)
+
+
+class Stripes:
+    """Stripes and noise from NumPy's frozen streams: nothing of the package is in them."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __getitem__(self, index):
+        random = np.random.default_rng([self.seed, index])
+        clean = np.broadcast_to(random.random((1, 16, 1), dtype=np.float32), (1, 16, 16)).copy()
+        noise = random.standard_normal(clean.shape, dtype=np.float32) * np.float32(0.1)
+        return torch.from_numpy(clean + noise), torch.from_numpy(clean)
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    """The training of step 4 of 8 that the code before the refit left, and the resumed run."""
+    for name in ("checkpoint.pt", "log.jsonl"):
+        shutil.copy(OLD / name, tmp_path)
+    recipe = Recipe(
+        name="tiny",
+        model=Tiny,
+        data=Stripes,
+        loss=nn.functional.mse_loss,
+        optimizer=MuonAndAdam(0.005),
+        steps=8,
+        batch=4,
+        schedule=cosine(warmup=2),
+        clip=clip_by_rate(0.01),
+        ema=0.9,
+    )
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
+    return train(recipe, folder=tmp_path, resume=True)
+
+
+def test_an_old_checkpoint_resumes_to_the_weights_of_the_uninterrupted_training(old_run):
+    wanted = load_file(OLD / "uninterrupted.safetensors")
+    machine = json.loads((OLD / "machine.json").read_text())
+    same_kernels = (
+        machine["torch"] == torch.__version__.split("+")[0]
+        and machine["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
+        and hardware.processor_name().startswith(machine["processor"])
+    )
+    found = old_run.model.state_dict()
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=0 if same_kernels else 1e-5)
+
+
+def test_an_old_checkpoint_resumes_with_its_log(old_run):
+    kept = [json.loads(line) for line in (OLD / "log.jsonl").read_text().splitlines()]
+    assert old_run.log[:4] == kept
+    assert [entry["step"] for entry in old_run.log] == list(range(1, 9))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from torch import nn
 
@@ -14,7 +16,7 @@ from imtrans import images, published, zoo
 from imtrans.assets import save_weights, sha256_file
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
-from imtrans.training import Recipe, Run, constant
+from imtrans.training import Adam, Recipe, Run, constant
 
 # --- every entry against its name --------------------------------------------------------------------------
 
@@ -83,10 +85,27 @@ def test_an_entry_names_its_paper_and_its_recipe(name, folder):
     assert name == "cdncnn-blind" or published.rows(entry.paper, model=entry.model_in_paper)
 
 
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("srcnn-x3", "SRCNN"),
+        ("srcnn-955-x3", "SRCNN 9-5-5"),
+        ("dncnn-15", "DnCNN-S"),
+        ("dncnn-blind", "DnCNN-B"),
+        ("cdncnn-blind", "CDnCNN-B"),
+        ("dncnn-3", "DnCNN-3"),
+        ("edsr-baseline-x2", "EDSR baseline"),
+    ],
+)
+def test_a_variant_is_the_one_of_the_paper(name, model):
+    assert zoo.ENTRIES[name].model_in_paper == model
+
+
 def test_the_registry_follows_the_lectures():
-    papers = list(dict.fromkeys(entry.paper for entry in zoo.ENTRIES.values()))
-    order = ["srcnn", "vdsr", "espcn", "dncnn", "edsr", "rdn", "rcan"]
-    assert papers == [paper for paper in order if paper in papers]
+    playlist = yaml.safe_load((Path(__file__).parents[1] / "book" / "playlist.yml").read_text(encoding="utf-8"))
+    order = [lecture["slug"] for lecture in playlist["lectures"]]
+    papers = [entry.paper for entry in zoo.ENTRIES.values()]
+    assert papers == sorted(papers, key=order.index)
 
 
 # --- which network for which noise -------------------------------------------------------------------------
@@ -212,13 +231,12 @@ def run():
         model=SRCNN,
         data=lambda seed: [],
         loss=nn.functional.mse_loss,
-        optimizers=lambda model: [],
+        optimizer=Adam(),
         steps=7,
         batch=2,
         schedule=constant,
         budget="class",
-        material=("noise: 1 pictures",),
-        optimizer="none",
+        sources=("noise: 1 pictures",),
         seed=5,
     )
     log = [
@@ -251,6 +269,7 @@ def test_a_saved_run_is_loaded(tmp_path, run):
     assert card["validation"] == {"psnr": 30.5}
     assert card["versions"]["torch"] == torch.__version__.split("+")[0]
     assert card["machine"]
+    assert card["optimizer"] == "Adam 1e-3, constant rate"
     assert zoo.log(path) == run.log
 
 

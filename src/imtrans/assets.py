@@ -1,19 +1,22 @@
-"""Files: where they lie, how they are fetched, how they are verified.
+"""Files: where they are, how they are fetched, verified and written.
 
-This room knows no model and no data set. Three places matter, each moved by an environment variable:
+This module knows no model and no data set. Three places matter, each set by an environment variable:
 
 ===================  ==================================  ==========================================
-place                default                             moved by
+place                default                             set by
 ===================  ==================================  ==========================================
 :func:`cache_dir`    the user's cache, ``imtrans``       ``XDG_CACHE_HOME`` and its like
-:func:`data_root`    none                                ``IMTRANS_DATA``, a folder of picture sets
+:func:`data_root`    none                                ``IMTRANS_DATA``, sets in a folder or a zip
 :func:`runs_dir`     ``runs`` in the cache               ``IMTRANS_RUNS``
 ===================  ==================================  ==========================================
 """
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +25,7 @@ from torch import Tensor
 
 
 def cache_dir() -> Path:
-    """The folder in the user's cache where fetched files and runs are kept. It need not exist yet."""
+    """The folder in the user's cache for fetched files and runs. It need not exist yet."""
     import pooch
 
     return Path(pooch.os_cache("imtrans"))
@@ -31,20 +34,39 @@ def cache_dir() -> Path:
 def data_root() -> Path | None:
     """The folder of picture sets that ``IMTRANS_DATA`` names, as an absolute path; None where it is unset.
 
+    An archive of `imtrans.data.pack` will do too: it is unpacked into the cache, once.
+
     Raises:
-        ValueError: If the variable is set, but not to a folder.
+        ValueError: If the variable is set, but neither to a folder nor to a zip archive.
     """
     value = os.environ.get("IMTRANS_DATA", "")
     if not value:
         return None
     root = Path(value).expanduser().absolute()
+    if root.is_file() and zipfile.is_zipfile(root):
+        return _unpacked(root)
     if not root.is_dir():
         raise ValueError(f"IMTRANS_DATA is set to {value!r}, but there is no folder {root}")
     return root
 
 
+def _unpacked(archive: Path) -> Path:
+    """The content of a zip archive, in the cache; another archive in its place gets a folder of its own."""
+    state = archive.stat()
+    folder = cache_dir() / "unpacked" / f"{archive.stem}-{state.st_size}-{state.st_mtime_ns}"
+    if not folder.is_dir():
+        aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(aside)
+        try:
+            aside.rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(aside)
+    return folder
+
+
 def runs_dir() -> Path:
-    """The folder where trainings keep their checkpoints and logs. It need not exist yet."""
+    """The folder of the trainings' checkpoints and logs. It need not exist yet."""
     value = os.environ.get("IMTRANS_RUNS", "")
     return Path(value).expanduser().absolute() if value else cache_dir() / "runs"
 
@@ -60,10 +82,10 @@ def sha256_file(path: str | os.PathLike) -> str:
 
 
 def sha256_pixels(levels: np.ndarray) -> str:
-    """The sha256 of a picture's 8-bit levels and its shape, whatever file format they came in.
+    """The sha256 of a picture's 8-bit levels and its shape, whatever file format they were stored in.
 
     Args:
-        levels: ``uint8`` of any shape. The digest covers the text of the shape, such as ``(3, 256, 256)``,
+        levels: Levels, ``uint8`` of any shape. The digest covers the text of the shape, such as ``(3, 256, 256)``,
             and then the levels in row-major order; without the shape a reshaped copy would count as equal.
 
     Raises:
@@ -76,19 +98,19 @@ def sha256_pixels(levels: np.ndarray) -> str:
 
 
 def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = None, *, progress: bool = True) -> Path:
-    """The file at ``path``, downloaded from the first address that answers with the right bytes.
+    """The file at ``path``, downloaded from the first address that gives the right bytes.
 
-    A file that is there already, and has the digest if one is given, is not fetched again. A download is
-    written aside and moved into place when it is complete.
+    A file that exists already, with the digest if one is given, is not fetched again. A download replaces the file
+    when it is complete.
 
     Args:
         urls: Addresses of the same file, tried in turn.
-        path: Where the file is wanted; missing folders are made.
-        sha256: The digest that the file must have.
+        path: File to write; missing folders are made.
+        sha256: Digest that the file must have.
         progress: Show a bar of the download.
 
     Raises:
-        FileNotFoundError: If no address gave the file. The sentence names the folder for a copy made by hand.
+        FileNotFoundError: If no address gave the file; the message names the folder for a copy made by hand.
     """
     import pooch
     import requests
@@ -96,63 +118,66 @@ def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = Non
     path = Path(path)
     if path.is_file() and (sha256 is None or sha256_file(path) == sha256):
         return path
-    aside = _aside(path)
-    # Seconds to wait for a connection, then for the next bytes: who has no network should hear so soon.
+    # Seconds to wait for a connection, then for the next bytes: fail quickly when there is no network.
     download = pooch.HTTPDownloader(progressbar=progress, timeout=(5, 30))
     failures = []
     for url in urls:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            download(url, str(aside), None)
-            if sha256 is not None and (digest := sha256_file(aside)) != sha256:
-                raise ValueError(f"sha256 {digest}, but {sha256} was wanted")
-            os.replace(aside, path)
+            with replacing(path) as temporary:
+                download(url, str(temporary), None)
+                if sha256 is not None and (digest := sha256_file(temporary)) != sha256:
+                    raise ValueError(f"sha256 {digest}, but {sha256} was wanted")
             return path
         except (requests.RequestException, OSError, ValueError) as error:
             failures.append(f"{urlsplit(url).netloc or url}: {_reason(error)}")
-        finally:
-            aside.unlink(missing_ok=True)
     tried = "; ".join(failures) or "no address is known"
     raise FileNotFoundError(f"{path.name} could not be fetched ({tried}): put a copy into the folder {path.parent}")
 
 
 def _reason(error: Exception) -> str:
-    """A few words for a failed download, without the tower of causes that requests prints."""
+    """A few words for a failed download, without the nested causes that requests prints."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return f"HTTP {status}"
     return str(error) if type(error) is ValueError else type(error).__name__
 
 
-def _aside(path: Path) -> Path:
-    """Where a file is written before ``os.replace`` moves it: in the same folder, so the move is one step."""
-    return path.with_name(f".{path.name}.{os.getpid()}")
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Write a file whole or not at all: a name to write to, which takes the place of ``path`` if nothing fails.
 
-
-def write_whole(path: str | os.PathLike, content: bytes) -> None:
-    """Write a file; an existing one is replaced at once or not at all.
-
-    Args:
-        path: The file to write; its folder must exist.
-        content: All its bytes.
+    The temporary file lies in the same folder, so that the move is one step; after a failure it is removed and an
+    existing ``path`` is as it was.
     """
     path = Path(path)
-    temporary = _aside(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
+        yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file whole or not at all; an existing file is replaced in one step.
+
+    Args:
+        path: File to write; its folder must exist.
+        content: All of its bytes.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> str:
     """Write weights as ``.safetensors``; an existing file is replaced at once or not at all.
 
-    Equal weights give equal files, on whatever device and in whatever memory layout they were.
+    Equal weights give equal files, whatever their device and memory layout.
 
     Args:
-        path: The file to write; its folder must exist.
-        state_dict: Names and tensors, as ``module.state_dict()`` gives them.
+        path: File to write; its folder must exist.
+        state_dict: Tensors by name, as ``module.state_dict()`` gives them.
 
     Returns:
         The sha256 of the file.
@@ -167,22 +192,17 @@ def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> s
         raise FileNotFoundError(f"no such folder: {path.parent}")
     # A copy of each tensor: safetensors refuses tensors that share memory and layouts such as channels_last.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()}
-    aside = _aside(path)
-    try:
-        aside.write_bytes(save(tensors))  # safetensors' own save_file makes a file that only its owner may read
-        digest = sha256_file(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return digest
+    content = save(tensors)  # safetensors' own save_file makes a file that only its owner may read
+    write_whole(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def load_weights(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Tensor]:
     """The tensors of a ``.safetensors`` file, on the CPU.
 
     Args:
-        path: The file.
-        sha256: The digest that the file must have.
+        path: File to read.
+        sha256: Digest that the file must have.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from imtrans.html import LIMIT, Html, described, encoded, escape, pixels
+from imtrans.images import crop
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -192,21 +193,6 @@ def strip(pictures: Mapping[str, Tensor], *, alt: str, factor: int = 1) -> Html:
     row = "display:flex;flex-wrap:wrap;gap:10px;align-items:flex-start"
     markup = f'<div class="strip" style="{row}">' + "".join(labelled) + "</div>"
     return Html(markup, f"[{' | '.join(pictures)}: {alt}]")
-
-
-def crop(picture: Tensor, box: tuple[int, int, int, int]) -> Tensor:
-    """The part (left, top, width, height) of (N, C, H, W).
-
-    Raises:
-        ValueError: If it sticks out.
-    """
-    left, top, width, height = box
-    if min(left, top) < 0 or min(width, height) < 1:
-        raise ValueError(f"a box is (left, top, width, height) of whole positive numbers, got {box}")
-    if top + height > picture.shape[-2] or left + width > picture.shape[-1]:
-        size = f"{picture.shape[-2]}×{picture.shape[-1]}"
-        raise ValueError(f"the box {box} sticks out of a picture of {size} pixels")
-    return picture[..., top : top + height, left : left + width]
 
 
 def zoom(pictures: Mapping[str, Tensor], box: tuple[int, int, int, int], *, alt: str, factor: int = 4) -> Html:

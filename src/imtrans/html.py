@@ -10,10 +10,9 @@ import io
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
 from torch import Tensor
 
-from imtrans.images import check_picture, to_uint8
+from imtrans.images import to_pil
 
 LIMIT = 60_000  # bytes: a page with twenty pictures is still light
 
@@ -61,15 +60,9 @@ def data_uri(picture: Tensor, *, limit: int | None = None) -> str:
     Raises:
         ValueError: On another shape or range, or if not even a JPEG of quality 50 keeps to the limit.
     """
-    from PIL import Image
-
-    picture = picture.detach().cpu()
-    picture = picture[None] if picture.ndim == 3 else picture
-    check_picture(picture)
-    if picture.shape[0] != 1 or picture.shape[1] not in (1, 3):
+    image = to_pil(picture)
+    if image.mode not in ("L", "RGB"):
         raise ValueError(f"wanted one picture of 1 or 3 channels, got shape {tuple(picture.shape)}")
-    levels = to_uint8(picture)[0].permute(1, 2, 0).numpy()
-    image = Image.fromarray(np.ascontiguousarray(levels[..., 0] if levels.shape[2] == 1 else levels))
     attempts = [("PNG", {"optimize": True})]
     if limit is not None:
         attempts += [("JPEG", {"quality": quality, "subsampling": 0}) for quality in range(95, 45, -5)]

@@ -18,3 +18,30 @@ def half_sum_of_squares(prediction: Tensor, target: Tensor) -> Tensor:
     With a residual network the difference of the residuals is the difference of the pictures: pass the pictures.
     """
     return sum_of_squares(prediction, target) / 2
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gᵢⱼ = Σₖ Fᵢₖ Fⱼₖ (Gatys et al. 2016, section 2.2): which feature maps are active together, wherever that is.
+
+    Args:
+        features: One tap of a feature network, (N, C, H, W); a row of F is a map, flattened.
+
+    Returns:
+        (N, C, C), a sum over the H·W positions.
+    """
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2)
+
+
+def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """‖prediction − target‖² / ‖target‖² per sample, averaged over the samples.
+
+    Networks that stand in for one another have features on different scales. Divided by the energy of its target, a
+    loss has one set of weights for all of them: 0 is perfect, 1 is as good as returning nothing.
+
+    Args:
+        prediction: (N, …).
+        target: The same shape.
+    """
+    difference, energy = (x.square().flatten(1).sum(dim=1) for x in (prediction - target, target))
+    return (difference / energy.clamp(min=1e-12)).mean()

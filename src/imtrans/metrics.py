@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from imtrans.color import rgb_to_y
-from imtrans.images import check_picture, shave, to_float, to_uint8
+from imtrans.images import check_picture, is_gray, shave, to_float, to_uint8
 
 
 def _pair(x: Tensor, y: Tensor, border: int) -> tuple[Tensor, Tensor]:
@@ -29,8 +28,8 @@ def mse(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
     """Mean squared error over channels and pixels, (N,).
 
     Args:
-        x: (N, C, H, W) in [0, 1].
-        y: The same shape.
+        x: Pictures (N, C, H, W) in [0, 1].
+        y: Pictures of the same shape.
         border: Pixels left out at each side.
 
     Raises:
@@ -51,37 +50,56 @@ def psnr(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
 def ssim(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
     """Structural similarity, (N,): Wang et al. 2004 as in their ``ssim_index.m``.
 
-    Gaussian window of 11×11 and 1.5 pixels, C1 = 0.01², C2 = 0.03², variances with 1/n, valid windows only, channels
-    averaged. Arguments and errors are those of `mse`; what is left of a side must be at least 11 pixels.
+    Gaussian window of 11×11 pixels with σ = 1.5, C1 = 0.01², C2 = 0.03², variances with 1/n, valid windows only,
+    channels averaged; computed in double. Arguments and errors are those of `mse`; without the border a side must have
+    at least 11 pixels.
     """
     x, y = _pair(x, y, border)
     if min(x.shape[-2:]) < 11:
         raise ValueError(f"SSIM needs 11×11 pixels, got {x.shape[-2]}×{x.shape[-1]}")
-    t = torch.arange(-5, 6, dtype=x.dtype, device=x.device)
+    # In double: a variance is a small difference of large means, and float32 leaves less than C2 of it on flat areas.
+    device, dtype = x.device, x.dtype
+    x, y = (z.to("cpu" if device.type == "mps" else device).double() for z in (x, y))  # Apple's GPU has no double
+    t = torch.arange(-5, 6, dtype=torch.float64)
     kernel = torch.exp(-0.5 * (t / 1.5) ** 2)
-    kernel = kernel / kernel.sum()
+    kernel = (kernel / kernel.sum()).tolist()
 
     def window(z: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, H-10, W-10), the weighted mean around each pixel
-        flat = z.reshape(-1, 1, *z.shape[-2:])
-        flat = F.conv2d(F.conv2d(flat, kernel.view(1, 1, 11, 1)), kernel.view(1, 1, 1, 11))
-        return flat.reshape(*z.shape[:2], *flat.shape[-2:])
+        for axis in (-2, -1):
+            z = sum(weight * z.narrow(axis, i, z.shape[axis] - 10) for i, weight in enumerate(kernel))
+        return z
 
     mean_x, mean_y = window(x), window(y)
-    var_x = window(x * x) - mean_x**2
-    var_y = window(y * y) - mean_y**2
+    variances = window(x * x + y * y) - mean_x**2 - mean_y**2
     covariance = window(x * y) - mean_x * mean_y
     c1, c2 = 0.01**2, 0.03**2
     similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
-        (mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)
+        (mean_x**2 + mean_y**2 + c1) * (variances + c2)
     )
-    return similarity.mean(dim=(1, 2, 3))
+    return similarity.mean(dim=(1, 2, 3)).to(device, dtype)
+
+
+def match_channels(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Two pictures for a comparison, so that gray stored as colour equals the same gray stored as gray.
+
+    A protocol takes a picture with one channel as its own luma, 0 to 255, but the luma of three equal channels is 16 to
+    235. So if one picture has one channel and the other three equal ones, both are returned with one. All other
+    pairs are returned as they are; against real colours a gray picture counts as luma, such as `evaluate` saves it.
+
+    Args:
+        x: First picture (N, C, H, W), C = 1 or 3.
+        y: Second picture, whose C may differ.
+    """
+    if x.shape[1] != y.shape[1] and is_gray(x) and is_gray(y):
+        return x[:, :1], y[:, :1]
+    return x, y
 
 
 def luma(x: Tensor, *, rounded: bool) -> Tensor:
     """The luma (N, 1, H, W) that a protocol compares; a picture with one channel is its own luma.
 
     Args:
-        x: RGB or gray in [0, 1].
+        x: Pictures (N, C, H, W) in [0, 1], C = 1 or 3.
         rounded: Round to 8-bit levels, as MATLAB's ``rgb2ycbcr`` does with 8-bit pictures (protocols y8, rgb-y8).
     """
     y = x if x.shape[1] == 1 else rgb_to_y(x)

@@ -78,7 +78,9 @@ def _rounded(scores: dict[str, float]) -> dict[str, float]:
     return {key: round(value, max(3, metrics.METRICS[key].decimals)) for key, value in scores.items()}
 
 
-def validator(degradations: Sequence[Degradation], size: int = 160) -> Callable[[nn.Module], dict[str, float]]:
+def validator(
+    degradations: Sequence[Degradation], size: int = 160, metric: str = "psnr"
+) -> Callable[[nn.Module], dict[str, float]]:
     """What `imtrans.training.fit` calls to see how far a network is, on pictures that no training sees.
 
     They are the ten of BSD500_test that are held out where that set is at hand, else the bundled validation
@@ -87,10 +89,11 @@ def validator(degradations: Sequence[Degradation], size: int = 160) -> Callable[
     Args:
         degradations: What the network has to undo, `standard_degradations` for instance.
         size: Side of the middle piece in pixels.
+        metric: Key of `imtrans.metrics.METRICS`.
 
     Returns:
         Network → ``{"psnr": mean}``, with several degradations also ``"psnr_x2"``, ``"psnr_25"``, ``"psnr_q10"`` and
-        so on, by the default protocol.
+        so on, by the default protocol; another metric under its own key.
     """
     if benchmarks.locate("BSD500_test"):
         pictures = benchmarks.load("BSD500_test", held_out=True)
@@ -103,8 +106,9 @@ def validator(degradations: Sequence[Degradation], size: int = 160) -> Callable[
         each = {}
         for degradation in degradations:
             wants_gray = degradation.task == "denoising" and model.channels == 1
-            each[f"psnr_{degradation.label}"] = evaluate(model, gray if wants_gray else middles, degradation).psnr
-        return {"psnr": fmean(each.values()), **(each if len(each) > 1 else {})}
+            result = evaluate(model, gray if wants_gray else middles, degradation, metrics=(metric,))
+            each[f"{metric}_{degradation.label}"] = result.scores[metric]
+        return {metric: fmean(each.values()), **(each if len(each) > 1 else {})}
 
     return validate
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "models": weights.models,
     "publish": weights.publish,
 }
-DATA_COMMANDS = {"list": data.list_sets, "fetch": data.fetch, "where": data.where}
+DATA_COMMANDS = {"list": data.list_sets, "fetch": data.fetch, "where": data.where, "pack": data.pack}
 
 # For terminals and files whose encoding lacks these letters.
 SUBSTITUTES = {"σ": "sigma", "×": "x", "−": "-", "–": "-", "…": "...", "·": "-", "≥": ">=", "→": "->"}
@@ -43,7 +43,7 @@ codecs.register_error("imtrans", _substitute)
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """Show a warning as one line on stderr, without the place in the code."""
-    print(f"imtrans: {message}", file=sys.stderr)
+    print(f"imtrans: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app.command(command, name=name)
     for name, command in DATA_COMMANDS.items():
         data_app.command(command, name=name)
-    app.command(data_app, name="data", help="Benchmark sets: list, fetch, where.")
+    app.command(data_app, name="data", help="Benchmark sets: list, fetch, where, pack.")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="imtrans")
     try:

@@ -1,6 +1,8 @@
-"""Commands on the benchmark sets: list, fetch, where."""
+"""Commands on the benchmark sets: list, fetch, where, pack."""
 
-from tyro.conf import Positional
+from typing import Annotated
+
+from tyro.conf import Positional, arg
 
 from imtrans.data import benchmarks
 
@@ -37,6 +39,20 @@ def where(name: Positional[str | None] = None) -> None:
     if folder is None:
         raise FileNotFoundError(f"{name} is not on this machine: imtrans data fetch {name}")
     print(folder)
+
+
+def pack(sets: Annotated[Positional[tuple[str, ...]], arg(metavar="SET … OUT")]) -> None:
+    """Write benchmark sets into one zip, for Colab or a rented machine: IMTRANS_DATA=OUT gives them there.
+
+    Args:
+        sets: Names of sets, then the file to write.
+    """
+    from imtrans.data.pack import pack
+
+    if len(sets) < 2:
+        raise ValueError(f"a set and a file are wanted, Set5 sets.zip for instance; sets: {', '.join(benchmarks.SETS)}")
+    target = pack(sets[:-1], sets[-1])
+    print(f"{target}: {', '.join(sets[:-1])}, {target.stat().st_size / 2**20:.1f} MiB")
 
 
 def _place(name: str) -> str:

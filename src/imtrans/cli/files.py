@@ -44,15 +44,15 @@ def read_for(source: Path, target: Path, force: bool) -> tuple[Tensor, Tensor | 
         force: Whether the result may replace an existing file.
 
     Returns:
-        The colours (1, 1 or 3, H, W) and the transparency (1, 1, H, W), or None without.
+        The colours (1, 1 or 3, H, W), filled in where nothing is seen of them, and the transparency (1, 1, H, W), or
+        None without.
 
     Raises:
         ValueError: If ``source`` is not a picture, or ``target`` cannot hold one or exists.
         FileNotFoundError: If there is no such file or folder.
     """
     picture = images.read(source, alpha=True)
-    if target.suffix.lower() not in images.SUFFIXES:
-        raise ValueError(f"{target}: the suffix must be one of {' '.join(images.SUFFIXES)}")
+    images.check_target(target, picture.shape[1])
     if not target.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {target.parent}")
     if target.is_dir():
@@ -60,20 +60,24 @@ def read_for(source: Path, target: Path, force: bool) -> tuple[Tensor, Tensor | 
     if target.exists() and not force:
         raise ValueError(f"{target} exists: --force overwrites it")
     colors = 1 if picture.shape[1] <= 2 else 3
-    return picture[:, :colors], picture[:, colors:] if picture.shape[1] > colors else None
+    if picture.shape[1] == colors:
+        return picture, None
+    picture, alpha = picture[:, :colors], picture[:, colors:]
+    return images.fill_transparent(picture, alpha), alpha
 
 
-def write(target: Path, picture: Tensor, alpha: Tensor | None) -> None:
+def write(target: Path, picture: Tensor, alpha: Tensor | None, source: Path) -> None:
     """Write a result, clipped to [0, 1], and print its size.
 
     Args:
         target: File to write; its suffix gives the format.
         picture: Colours (1, 1 or 3, H, W).
         alpha: Transparency (1, 1, H, W), or None.
+        source: File that the picture came from: its colour profile is kept.
 
     Raises:
         ValueError: If the format cannot hold it.
     """
     whole = picture if alpha is None else torch.cat([picture, alpha], dim=1)
-    images.write(target, whole.clamp(0, 1))
+    images.write(target, whole.clamp(0, 1), profile=images.profile(source))
     print(f"{target}: {picture.shape[-1]}×{picture.shape[-2]} pixels")

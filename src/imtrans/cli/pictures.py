@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from imtrans import restore, zoo
+from imtrans import images, restore, zoo
 from imtrans.cli.files import In, Out, note, open_network, read_for, write
 from imtrans.resize import imresize
 
@@ -38,7 +38,7 @@ def super_resolve(
     picture, alpha = read_for(source, target, force)
     scale = restore.resolve_scale(network, scale)
     large = restore.super_resolve(network, picture, scale, tile=tile, self_ensemble=self_ensemble)
-    write(target, large, None if alpha is None else imresize(alpha, scale))
+    write(target, large, None if alpha is None else imresize(alpha, scale), source)
 
 
 def denoise(
@@ -69,7 +69,7 @@ def denoise(
         raise ValueError(f"--sigma chooses the network, --model {model} does so too: give one of them")
     picture, alpha = read_for(source, target, force)
     shape = picture.shape
-    if (picture == picture[:, :1]).all():
+    if images.is_gray(picture):
         # Gray stored as colour: a network for colour would take noise that all channels share for structure.
         picture = picture[:, :1]
     name = model or zoo.denoiser_for(None if sigma == "blind" else sigma, picture.shape[1])
@@ -78,7 +78,7 @@ def denoise(
         highest = network.sigma[1]
         known = f"warning: {name} was trained for noise up to {highest}, not {sigma:g}"
         note(known if sigma > highest else f"{name} estimates the noise level itself")
-    write(target, restore.denoise(network, picture, tile=tile).expand(shape), alpha)
+    write(target, restore.denoise(network, picture, tile=tile).expand(shape), alpha, source)
 
 
 def deblock(source: In, target: Out, /, *, model: str = "dncnn-3", tile: int = TILE, force: bool = False) -> None:
@@ -95,4 +95,4 @@ def deblock(source: In, target: Out, /, *, model: str = "dncnn-3", tile: int = T
     """
     network = open_network(model)
     picture, alpha = read_for(source, target, force)
-    write(target, restore.deblock(network, picture, tile=tile), alpha)
+    write(target, restore.deblock(network, picture, tile=tile), alpha, source)

@@ -68,7 +68,8 @@ def restore(
     _estimate(picture, plan, iterations, options)
     options |= {"iterations": iterations, "stop": plan.stop, "keep_on_interrupt": True}
     fitted = prior.restore(picture, plan.settings, **options)
-    write(target, fitted.picture if known is None else known * picture + (1 - known) * fitted.picture, alpha)
+    result = fitted.picture if known is None else known * picture + (1 - known) * fitted.picture
+    write(target, result, alpha, source)
     done = len(fitted.losses)
     if done < iterations and not (plan.stop and plan.stop.done):
         raise KeyboardInterrupt(f" after {done:,} of {iterations:,} iterations; {target} holds the result so far")

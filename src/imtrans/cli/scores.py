@@ -84,7 +84,8 @@ def compare(
         border: Pixels left out at each side.
         as_json: Print JSON.
     """
-    row = evaluation.score_picture(a.name, images.read(a), images.read(b), protocol=protocol, border=border)
+    pair = metrics.match_channels(images.read(a), images.read(b))
+    row = evaluation.score_picture(a.name, *pair, protocol=protocol, border=border)
     if as_json:
         print(_text({**evaluation.none_if_infinite(row.scores), "protocol": protocol, "border": border}))
     else:

@@ -1,18 +1,22 @@
 """The command that trains networks."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from imtrans import zoo
+from imtrans import metrics, zoo
 from imtrans.runs import Options, Training
+from imtrans.runs.shares import in_turn, plan
 
 
 def train(
     names: Positional[tuple[str, ...]],
     *,
     budget: str = "quick",
+    minutes: float | None = None,
+    shares: str | None = None,
     seconds: float | None = None,
     steps: int | None = None,
     rate_factor: float | None = None,
@@ -30,6 +34,9 @@ def train(
     Args:
         names: Names of networks, srcnn-x3 for instance.
         budget: quick, class, full or paper.
+        minutes: Time for all networks together: each one's speed is measured, and its schedule made as long as fits.
+            A training that is continued by --resume keeps its schedule.
+        shares: How the minutes are shared out, 3:2:1 for instance; equally by default.
         seconds: Time after which to stop each training, with a checkpoint; --resume continues.
         steps: Another length of the schedule.
         rate_factor: Factor on all learning rates: below 1 to polish weights that --from names.
@@ -44,22 +51,67 @@ def train(
         raise ValueError(f"which network? {', '.join(zoo.ENTRIES)}")
     for name in names:
         zoo.entry(name)
+    parts = _parts(names, minutes, shares)
+    if minutes is not None and (seconds is not None or steps is not None):
+        raise ValueError("--minutes sets the length of all trainings: leave --seconds and --steps out")
     folders = tuple(str(folder.absolute()) for folder in data)
     options = Options(steps=steps, seed=seed, rate_factor=rate_factor, data=folders, start=from_)
-    for name in names:
-        training = Training(name, budget)
-        command = f"imtrans train {name} --budget {budget} --resume"
-        if resume and training.finished(options):
-            print(f"{name}: finished after {zoo.card(training.weights)['steps']:,} steps, passed over")
-            continue
-        try:
-            run = training.run(options, resume=resume, seconds=seconds, device=device)
-        except KeyboardInterrupt:
-            kept = f"; the last checkpoint is kept, {command} continues"
-            missing = "; no checkpoint was written yet"
-            raise KeyboardInterrupt(kept if training.has_checkpoint else missing) from None
-        measure = zoo.entry(name).measure
-        value = next((f", validation {entry[measure]:.2f}" for entry in run.log[::-1] if measure in entry), "")
-        print(f"{name}: step {run.step:,} of {run.recipe.steps:,}{value}, weights in {training.weights}")
-        if not run.finished:
-            print(f"{command} continues")
+    how = {"resume": resume, "device": device}
+    if minutes is None:
+        for name in names:
+            _train(Training(name, budget), options, seconds, **how)
+    else:
+        in_turn(
+            60 * minutes,
+            parts,
+            lambda number, share: _train(Training(names[number], budget), options, share, plans=True, **how),
+        )
+
+
+def _parts(names: tuple[str, ...], minutes: float | None, shares: str | None) -> list[float]:
+    """The shares of the networks, equal ones if none are given."""
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise ValueError(f"--minutes is above 0, got {minutes:g}")
+    if shares is None:
+        return [1.0] * len(names)
+    if minutes is None:
+        raise ValueError("--shares are parts of --minutes")
+    try:
+        parts = [float(part) for part in shares.split(":")]
+    except ValueError:
+        raise ValueError(f"--shares are numbers such as 3:2:1, got {shares!r}") from None
+    if len(parts) != len(names) or not all(0 < part < math.inf for part in parts):
+        raise ValueError(f"--shares are {len(names)} numbers above 0, one per network, got {shares!r}")
+    return parts
+
+
+def _train(
+    training: Training,
+    options: Options,
+    seconds: float | None,
+    *,
+    resume: bool,
+    device: str | None,
+    plans: bool = False,
+) -> None:
+    """Run a training and print its result; with ``plans`` its schedule is made as long as fits into ``seconds``."""
+    name = training.name
+    command = f"imtrans train {name} --budget {training.budget} --resume"
+    if resume and training.finished(options):
+        print(f"{name}: finished after {zoo.card(training.weights)['steps']:,} steps, passed over")
+        return
+    if plans and not training.has_checkpoint:
+        options, seconds = plan(training, options, seconds, device=device)
+        print(f"{name}: {options.steps:,} steps in {seconds / 60:.1f} minutes")
+    try:
+        run = training.run(options, resume=resume, seconds=seconds, device=device)
+    except KeyboardInterrupt:
+        kept = f"; the last checkpoint is kept, {command} continues"
+        missing = "; no checkpoint was written yet"
+        raise KeyboardInterrupt(kept if training.has_checkpoint else missing) from None
+    measure = zoo.entry(name).measure
+    last = next(({measure: entry[measure]} for entry in run.log[::-1] if measure in entry), None)
+    value = f", validation {metrics.in_words(last)}" if last else ""
+    print(f"{name}: step {run.step:,} of {run.recipe.steps:,}{value}, weights in {training.weights}")
+    if not run.finished:
+        print(f"{command} continues")

@@ -37,9 +37,12 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False,
     entry = zoo.entry(name)
     training = runs.Training(name, budget)
     published = runs.publish(training, force=force, note=note, progress=sys.stderr.isatty())
-    gain = "" if published.gain is None else f", a gain of {published.gain:+.2f}"
-    print(f"{name}: validation {published.value:.2f} dB{gain}")
+    measure = metrics.METRICS[published.measure]
+    gain = "" if published.gain is None else f", a gain of {published.gain:.{measure.decimals}f}"
+    print(f"{name}: validation {metrics.in_words({published.measure: published.value})}{gain}")
     if not published.taken:
-        print(f"kept the shipped weights: a gain of {entry.min_gain} dB is required (or --force)")
+        print(
+            f"kept the shipped weights: a gain of {f'{entry.min_gain} {measure.unit}'.strip()} is required (or --force)"
+        )
     for score in published.scores:
         print(f"{name}: {score['set']} {score['degradation']}, {metrics.in_words(score)}, {score['protocol']}")

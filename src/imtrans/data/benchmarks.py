@@ -19,7 +19,7 @@ stated": they are here to learn from and to be measured on, not to be published 
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from hashlib import sha256
@@ -304,15 +304,42 @@ def load(name: str, *, held_out: bool | None = None) -> list[NamedPicture]:
     return pictures if held_out is None else [pair for pair in pictures if (pair[0] in aside) == held_out]
 
 
-def load_folder(folder: str | os.PathLike) -> list[NamedPicture]:
-    """The pictures of any folder, as :func:`load` gives them, not verified.
+class PictureFolder(Sequence[NamedPicture]):
+    """Named pictures of a folder, each read from its file whenever it is asked for: no more than one is in memory.
+
+    Attributes:
+        files: Name of each picture → its file, sorted by name. A name is that of the file without suffix; if two files
+            of the folder differ in the suffix alone, or in capitals, all names keep their suffix.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        paths = images.list_pictures(folder)
+        distinct = len({path.stem.casefold() for path in paths}) == len(paths)
+        self.files = dict(sorted((path.stem if distinct else path.name, path) for path in paths))
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int | slice) -> NamedPicture | list[NamedPicture]:
+        chosen = list(self.files.items())[index]
+        if isinstance(index, slice):
+            return [(name, images.read(path)) for name, path in chosen]
+        name, path = chosen
+        return name, images.read(path)
+
+
+def load_folder(folder: str | os.PathLike) -> PictureFolder:
+    """The pictures of any folder, not verified, as a sequence that reads each one when it is asked for.
+
+    Returns:
+        Pairs (name, picture) sorted by name, as :func:`load` gives them. A file that is no picture raises a
+        ``ValueError`` when its turn comes.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no picture, or a file is none.
+        ValueError: If it holds no picture.
     """
-    paths = sorted(images.list_pictures(folder), key=lambda path: path.stem)
-    return [(path.stem, images.read(path)) for path in paths]
+    return PictureFolder(folder)
 
 
 def verify(name: str, folder: str | os.PathLike) -> list[NamedPicture]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from imtrans.degrade import Degradation, Downscale, GaussianNoise, Jpeg
-from imtrans.images import modcrop
+from imtrans.images import modcrop, to_uint8
 from imtrans.resize import imresize
 
 
@@ -164,3 +165,42 @@ class RestorationPairs:
         decoded = Jpeg(int(random.integers(self.quality[0], self.quality[1] + 1)))(clean[None])[0]
         part = (..., slice(top, top + self.size), slice(left, left + self.size))
         return decoded[part].contiguous(), clean[part].contiguous()
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Square pieces of pictures at random sizes, shrunk to one size; observed and clean are the same piece.
+
+    For networks that learn from pictures as they are: features, autoencoders.
+
+    Args:
+        pictures: Pictures (1, C, H, W) in [0, 1], at least ``size`` pixels on each side; smaller ones are left out.
+        size: Side of the patches in pixels.
+        zoom: Largest side of a piece as a multiple of ``size``; the sides are distributed evenly on a log scale.
+        seed: Random seed of the samples.
+    """
+
+    pictures: Sequence[Tensor]
+    size: int
+    zoom: float = 2.0
+    seed: int = 0
+    _levels: list = field(init=False, repr=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        # Levels of 8 bits take a quarter of the memory of floats.
+        self._levels.extend(to_uint8(p)[0] for p in self.pictures if min(p.shape[-2:]) >= self.size)
+        if not self._levels:
+            raise ValueError(f"no training picture has {self.size} pixels on each side")
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index])
+        picture = self._levels[random.integers(len(self._levels))]
+        shorter = min(picture.shape[-2:])
+        side = min(shorter, round(self.size * self.zoom ** random.random()))
+        top = int(random.integers(picture.shape[1] - side + 1))
+        left = int(random.integers(picture.shape[2] - side + 1))
+        piece = picture[:, top : top + side, left : left + side]
+        patch = torch.from_numpy(dihedral(piece.numpy(), int(random.integers(8))).copy()).float() / 255
+        if side > self.size:
+            patch = F.interpolate(patch[None], size=(self.size,) * 2, mode="bilinear", antialias=True)[0]
+        return patch, patch

@@ -1,12 +1,8 @@
 """What the networks of several papers share."""
 
 from collections.abc import Mapping
-from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 def conv(in_channels: int, out_channels: int, kernel_size: int = 3, *, bias: bool = True) -> nn.Conv2d:
@@ -21,17 +17,6 @@ def he_init(model: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-
-
-@torch.no_grad()
-def small_start(model: Network) -> Network:
-    """The same network, its last convolution × 0.1: a residual network's first output is then near its input.
-
-    Without it Muon's first steps have the network's own noise to unlearn.
-    """
-    last = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)][-1]
-    last.weight.mul_(0.1)
-    return model
 
 
 def load_matching(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:

@@ -5,15 +5,15 @@ from torch import Tensor, nn
 
 from imtrans.models.blocks import conv
 
-DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # RGB, of the training pictures in the paper
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # mean of R, G and B over the paper's training pictures
 
 
 class ResidualBlock(nn.Module):
     """x + ρ·W2(ReLU(W1 x)): a residual block without batch normalisation (figure 2c).
 
     Args:
-        features: Channels, F in the paper.
-        residual_scale: Factor ρ of the branch: 0.1 keeps wide networks stable (section 3.2).
+        features: Number of channels, F in the paper.
+        residual_scale: Factor on the residual, ρ: 0.1 keeps wide networks stable (section 3.2).
     """
 
     def __init__(self, features: int, residual_scale: float) -> None:
@@ -43,9 +43,9 @@ class EDSR(nn.Module):
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
-        blocks: Number of residual blocks, B.
-        features: Channels of the hidden layers, F.
-        residual_scale: Factor ρ of each block.
+        blocks: Number of residual blocks, B in the paper.
+        features: Number of channels, F in the paper.
+        residual_scale: Factor on the residual of each block, ρ.
     """
 
     channels = 3
@@ -74,7 +74,7 @@ class EDSR(nn.Module):
         """RGB (N, 3, scale·H, scale·W) of a low resolution (N, 3, H, W), both on the scale of [0, 1].
 
         Departure from the paper, whose network works on levels 0 … 255: inputs and outputs here are (x − mean), without
-        the factor, which trains faster (by 0.5 dB after 2,000 steps) and changes no result that can be reached.
+        the factor, which trains faster (by 0.5 dB after 2,000 steps) and can represent the same functions.
         """
         features = self.head(low_res - self.mean)  # (N, F, H, W)
         return self.tail(features + self.body(features)) + self.mean

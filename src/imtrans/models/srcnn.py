@@ -12,14 +12,14 @@ class SRCNN(nn.Module):
 
     Args:
         channels: Channels of the picture, c in the paper: 1 is luma.
-        n1: Filters of the first layer.
-        n2: Filters of the second layer.
+        n1: Number of filters of the first layer.
+        n2: Number of filters of the second layer.
         f1: Kernel size of the first layer.
         f2: Kernel size of the second layer: 1 in the ECCV paper, 3 or 5 in the journal version.
         f3: Kernel size of the third layer.
         padding: What each layer does at the border of its input. ``"valid"`` (training) shrinks the picture by
-            f1 + f2 + f3 − 3 pixels, so that no invented pixel teaches the network anything; ``"replicate"`` (use, as in
-            the authors' test code) repeats the edge; ``"zeros"`` is there to see what it costs. The attribute may be
+            f1 + f2 + f3 − 3 pixels, so that the network learns from real pixels only; ``"replicate"`` (inference, as
+            in the authors' test code) repeats the edge; ``"zeros"`` serves to see what it costs. The attribute may be
             changed at any time: the weights do not depend on it.
 
     Raises:
@@ -63,15 +63,7 @@ class SRCNN(nn.Module):
         return layer(x)
 
     def forward(self, interpolated: Tensor) -> Tensor:
-        """F(Y) of a bicubic enlargement Y (N, c, H, W); the same size but for valid padding."""
+        """F(Y) of a bicubic enlargement Y (N, c, H, W): the same shape, unless the padding is valid."""
         features = torch.relu(self._layer(self.patch_extraction, interpolated))  # (N, n1, H, W), F1
         features = torch.relu(self._layer(self.mapping, features))  # (N, n2, H, W), F2
         return self._layer(self.reconstruction, features)  # (N, c, H, W), F3: no ReLU
-
-
-def paper_init(model: SRCNN) -> SRCNN:
-    """The paper's start: weights N(0, 0.001²), biases 0. In a short training PyTorch's default start gets further."""
-    for layer in (model.patch_extraction, model.mapping, model.reconstruction):
-        nn.init.normal_(layer.weight, std=0.001)
-        nn.init.zeros_(layer.bias)
-    return model

@@ -1,68 +1,115 @@
-"""How VDSR is trained."""
+"""How VDSR is trained, one network for several scales."""
 
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 
-import torch
 import torch.nn.functional as F
 
 from imtrans.data.pairs import SuperResolutionPairs
 from imtrans.losses import half_sum_of_squares
-from imtrans.models.blocks import small_start
 from imtrans.models.vdsr import VDSR
-from imtrans.muon import muon_and_adam
-from imtrans.recipes.material import Folders, check_budget, material, to_luma
-from imtrans.training import Recipe, clip_by_rate, cosine, staircase
+from imtrans.recipes.budgets import by_budget
+from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures
+from imtrans.recipes.starts import shrink_last_convolution
+from imtrans.training import SGD, MuonAndAdam, Recipe, Samples, clip_by_rate, cosine, staircase
+
+SCALES = (2, 3, 4)  # mixed in each batch
 
 
-def vdsr(
-    scales: tuple[int, ...] = (2, 3, 4), *, budget: str = "quick", data: Folders = None, depth: int = 20
-) -> Recipe:
-    """VDSR for several scales at once.
+def patches(pictures: TrainingSet, scales: tuple[int, ...]) -> Callable[[int], Samples]:
+    """Pairs of 41² pixels: the receptive field."""
+    return lambda seed: SuperResolutionPairs(pictures.pictures, scales, 41, seed=seed)
 
-    ``paper`` is the authors': SGD at 0.1 with momentum and weight decay, θ/γ clipping, divided by ten every 20 of 80
-    epochs, 9,960 steps of 64 patches; θ = 0.01, the paper does not publish it.
+
+def quick(*, scales: tuple[int, ...] = SCALES, depth: int = 20, data: Folders = None) -> Recipe:
+    """Half a minute of CPU on the bundled photographs.
 
     Args:
-        scales: Mixed in each batch.
-        budget: quick, class, full or paper.
-        data: Folders of pictures in place of the budget's own (T91 and BSD200 for full and paper).
-        depth: Of the network.
-
-    Raises:
-        ValueError: On another budget.
+        scales: Upscaling factors, mixed in each batch.
+        depth: Number of convolutions.
+        data: Folders of pictures in place of the bundled ones.
     """
-    check_budget(budget)
-    found = material(() if budget in ("quick", "class") else ("T91", "BSD200"), data)
-    pictures = to_luma(found.pictures)
-    common = {
-        "name": "vdsr",
-        "data": lambda seed: SuperResolutionPairs(pictures, scales, 41, seed=seed),
-        "budget": budget,
-        "material": found.words,
-    }
-    if budget == "paper":
-        return Recipe(
-            model=partial(VDSR, scales=scales, depth=depth),
-            loss=half_sum_of_squares,
-            # PyTorch adds the weight decay after the clipping, as MatConvNet does.
-            optimizers=lambda m: [torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)],
-            steps=9_960,
-            batch=64,
-            schedule=staircase(0.1, 0.25, 0.5, 0.75),
-            clip=clip_by_rate(0.01),
-            optimizer="SGD 0.1, momentum 0.9, weight decay 1e-4, θ/γ clipping with θ = 0.01, ÷10 at each quarter",
-            **common,
-        )
-    steps, batch = {"quick": (150, 16), "class": (10_000, 64), "full": (1_900, 16)}[budget]
+    pictures = training_pictures(folders=data).luma()
     return Recipe(
-        model=lambda: small_start(VDSR(scales=scales, depth=depth)),
+        name="vdsr",
+        budget="quick",
+        model=lambda: shrink_last_convolution(VDSR(scales=scales, depth=depth)),
+        data=patches(pictures, scales),
+        sources=pictures.sources,
         loss=F.l1_loss,
-        optimizers=partial(muon_and_adam, lr=0.01),
-        steps=steps,
-        batch=batch,
+        optimizer=MuonAndAdam(0.01),
         schedule=cosine(warmup=100),
-        autocast=budget != "quick",
-        validate_every=steps // 5,
-        optimizer="Muon 0.01 for the hidden convolutions, Adam 1e-3 for the rest, cosine",
-        **common,
+        steps=150,
+        batch=16,
+        validate_every=30,
     )
+
+
+def classroom(*, scales: tuple[int, ...] = SCALES, depth: int = 20, data: Folders = None) -> Recipe:
+    """Some minutes of a small GPU on the bundled photographs.
+
+    Args:
+        scales: Upscaling factors, mixed in each batch.
+        depth: Number of convolutions.
+        data: Folders of pictures in place of the bundled ones.
+    """
+    return replace(
+        quick(scales=scales, depth=depth, data=data),
+        budget="class",
+        steps=10_000,
+        batch=64,
+        validate_every=2_000,
+        autocast=True,
+    )
+
+
+def full(*, scales: tuple[int, ...] = SCALES, depth: int = 20, data: Folders = None) -> Recipe:
+    """Our best schedule, on the paper's 291 pictures.
+
+    Args:
+        scales: Upscaling factors, mixed in each batch.
+        depth: Number of convolutions.
+        data: Folders of pictures in place of T91 and BSD200.
+    """
+    pictures = training_pictures(("T91", "BSD200"), data).luma()
+    return Recipe(
+        name="vdsr",
+        budget="full",
+        model=lambda: shrink_last_convolution(VDSR(scales=scales, depth=depth)),
+        data=patches(pictures, scales),
+        sources=pictures.sources,
+        loss=F.l1_loss,
+        optimizer=MuonAndAdam(0.01),
+        schedule=cosine(warmup=100),
+        steps=1_900,
+        batch=16,
+        validate_every=380,
+        autocast=True,
+    )
+
+
+def paper(*, scales: tuple[int, ...] = SCALES, depth: int = 20, data: Folders = None) -> Recipe:
+    """The paper's solver, on its 291 pictures.
+
+    Args:
+        scales: Upscaling factors, mixed in each batch.
+        depth: Number of convolutions.
+        data: Folders of pictures in place of T91 and BSD200.
+    """
+    pictures = training_pictures(("T91", "BSD200"), data).luma()
+    return Recipe(
+        name="vdsr",
+        budget="paper",
+        model=lambda: VDSR(scales=scales, depth=depth),
+        data=patches(pictures, scales),
+        sources=pictures.sources,
+        loss=half_sum_of_squares,
+        optimizer=SGD(0.1, momentum=0.9, weight_decay=1e-4),
+        clip=clip_by_rate(0.01),  # the paper does not publish θ
+        schedule=staircase(0.1, at=(0.25, 0.5, 0.75)),  # ÷10 after every 20 of 80 epochs
+        steps=9_960,
+        batch=64,
+    )
+
+
+recipe = by_budget(quick, classroom, full, paper)

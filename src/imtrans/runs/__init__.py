@@ -11,7 +11,6 @@ and ``log.jsonl`` while it runs, then weights, card and log under its name.
 
 import dataclasses
 import json
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from imtrans import assets, metrics, suite, zoo
 from imtrans.models.blocks import start_from
-from imtrans.training import Recipe, Run, fit
+from imtrans.training import Recipe, Run, fit, scaled
 
 # Options under the names that they have on disk.
 _KEYS = {"steps": "steps", "seed": "seed", "rate_factor": "rate", "data": "data", "start": "from"}
@@ -53,16 +52,21 @@ class Options:
         return Options(**{key: getattr(earlier, key) if value in (None, ()) else value for key, value in own.items()})
 
     def applied_to(self, recipe: Recipe) -> Recipe:
-        """The recipe with another length, seed and rate, as far as they are set.
+        """The recipe with another length, seed and rate, as far as they are set; it is validated as often as before.
 
         Raises:
             ValueError: On a length below one step, or a factor that is not above 0.
         """
-        changes = {key: getattr(self, key) for key in ("steps", "seed") if getattr(self, key) is not None}
-        recipe = replace(recipe, **changes)
-        if recipe.steps < 1:
-            raise ValueError(f"a training has at least 1 step, got {recipe.steps}")
-        return recipe if self.rate_factor is None else _scaled(recipe, self.rate_factor)
+        if self.seed is not None:
+            recipe = replace(recipe, seed=self.seed)
+        if self.steps is not None:
+            if self.steps < 1:
+                raise ValueError(f"a training has at least 1 step, got {self.steps}")
+            every = recipe.validate_every and max(1, recipe.validate_every * self.steps // recipe.steps)
+            recipe = replace(recipe, steps=self.steps, validate_every=every)
+        if self.rate_factor is None:
+            return recipe
+        return replace(recipe, schedule=scaled(recipe.schedule, self.rate_factor))
 
     def write(self, path: Path) -> None:
         """Write the options as JSON; an existing file is replaced at once."""
@@ -140,6 +144,15 @@ class Training:
         options = given.completed(earlier)
         return replace(options, start=earlier.start) if self.has_checkpoint else options
 
+    def recipe(self, options: Options = Options()) -> Recipe:
+        """The recipe that a training with these options follows.
+
+        Raises:
+            ValueError: On an unknown name, budget or option.
+            FileNotFoundError: If pictures are missing.
+        """
+        return options.applied_to(zoo.entry(self.name).recipe(budget=self.budget, data=options.data or None))
+
     def run(
         self,
         options: Options = Options(),
@@ -167,10 +180,9 @@ class Training:
             FileNotFoundError: If pictures or weights are missing.
             FloatingPointError: When the loss is no longer finite. The last checkpoint is kept.
         """
-        entry = zoo.entry(self.name)
         if resume:
             options = self.options(options)
-        recipe = options.applied_to(entry.recipe(budget=self.budget, data=options.data or None))
+        recipe = self.recipe(options)
         initial = None
         main_process = os.environ.get("RANK", "0") == "0"  # torchrun sets it
         if not self.has_checkpoint:
@@ -187,7 +199,7 @@ class Training:
             folder=self.folder,
             resume=resume,
             initial=initial,
-            validate=_validator(entry.build()),
+            validate=validator(zoo.entry(self.name)),
             seconds=seconds,
             device=device,
         )
@@ -260,16 +272,15 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
         command = f"imtrans train {name} --budget {training.budget}"
         raise FileNotFoundError(f"{training.folder} holds no weights: {command} makes them")
     network = zoo.load(weights)
-    validate = _validator(network)
+    validate = validator(entry)
     validation, gain = validate(network), None
     value = validation[entry.measure]
     if name in zoo.names():
         gain = value - validate(zoo.load(name))[entry.measure]
-        if not _higher_is_better(entry.measure):
-            gain = -gain
+        gain = gain if metrics.METRICS[entry.measure].higher_is_better else -gain
         if gain < entry.min_gain and not force:
             return Published(False, entry.measure, value, gain)
-    scores = _card_scores(network, name, progress)
+    scores = suite.card_scores(network, name, progress=progress)
     card = zoo.card(weights) | {"validation": {key: round(number, 3) for key, number in validation.items()}}
     card |= {"scores": scores} | ({"note": note} if note else {})
     # Runs that began before the registry wrote the name under three keys, and no paper.
@@ -282,24 +293,6 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
     return Published(True, entry.measure, value, gain, tuple(scores))
 
 
-def _higher_is_better(measure: str) -> bool:
-    return metrics.METRICS[measure.partition("_")[0]].higher_is_better  # psnr_x3 is a PSNR
-
-
-def _validator(network: nn.Module) -> Callable[[nn.Module], dict[str, float]]:
-    return suite.validator(suite.standard_degradations(network))
-
-
-def _scaled(recipe: Recipe, factor: float) -> Recipe:
-    """With all learning rates times ``factor``."""
-    if not 0 < factor < math.inf:
-        raise ValueError(f"a factor on the learning rates is above 0, got {factor:g}")
-    return replace(
-        recipe,
-        schedule=lambda step, steps: factor * recipe.schedule(step, steps),
-        optimizer=f"{recipe.optimizer}; rates × {factor:g}",
-    )
-
-
-def _card_scores(network: nn.Module, name: str, progress: bool) -> list[dict[str, Any]]:
-    return suite.card_scores(network, name, progress=progress)
+def validator(entry: zoo.Entry) -> Callable[[nn.Module], dict[str, float]]:
+    """What a training of this network is watched by, and what decides when it is published."""
+    return suite.validator(suite.standard_degradations(entry.build()), metric=entry.measure)

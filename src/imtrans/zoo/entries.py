@@ -1,7 +1,7 @@
 """The registry: one entry per network, in the order of the lectures.
 
     entry = ENTRIES["srcnn-x3"]
-    entry.build(), entry.recipe(budget="quick")
+    entry.build(), entry.recipe("quick")
 
 An entry brings together what lies in several places: the architecture (`imtrans.models`), what its weights are for, the
 recipe (`imtrans.recipes`), the rows of its paper (`imtrans.published`), and what new weights have to reach.
@@ -19,7 +19,7 @@ from imtrans.models.edsr import EDSR
 from imtrans.models.espcn import ESPCN
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
-from imtrans.recipes import RECIPES
+from imtrans.recipes import cdncnn_blind, dncnn, dncnn_3, dncnn_blind, edsr, espcn, srcnn, srcnn_955, vdsr
 from imtrans.training import Recipe
 
 
@@ -56,22 +56,24 @@ class Entry:
 
 ENTRIES: dict[str, Entry] = {
     # Lecture 1
-    "srcnn-x2": Entry(SRCNN, RECIPES["srcnn-x2"], "srcnn", "SRCNN", {"scales": (2,)}),
-    "srcnn-x3": Entry(SRCNN, RECIPES["srcnn-x3"], "srcnn", "SRCNN", {"scales": (3,)}),
-    "srcnn-x4": Entry(SRCNN, RECIPES["srcnn-x4"], "srcnn", "SRCNN", {"scales": (4,)}),
-    "srcnn-955-x3": Entry(partial(SRCNN, f2=5), RECIPES["srcnn-955-x3"], "srcnn", "SRCNN 9-5-5", {"scales": (3,)}),
+    "srcnn-x2": Entry(SRCNN, partial(srcnn.recipe, scale=2), "srcnn", "SRCNN", {"scales": (2,)}),
+    "srcnn-x3": Entry(SRCNN, partial(srcnn.recipe, scale=3), "srcnn", "SRCNN", {"scales": (3,)}),
+    "srcnn-x4": Entry(SRCNN, partial(srcnn.recipe, scale=4), "srcnn", "SRCNN", {"scales": (4,)}),
+    "srcnn-955-x3": Entry(
+        partial(SRCNN, f2=5), partial(srcnn_955.recipe, scale=3), "srcnn", "SRCNN 9-5-5", {"scales": (3,)}
+    ),
     # Lecture 5
-    "vdsr": Entry(VDSR, RECIPES["vdsr"], "vdsr", "VDSR"),
+    "vdsr": Entry(VDSR, vdsr.recipe, "vdsr", "VDSR"),
     # Lecture 6
     # The paper's other rows were trained on 50,000 pictures of ImageNet.
-    "espcn-x3": Entry(partial(ESPCN, 3), RECIPES["espcn-x3"], "espcn", "ESPCN 91 images"),
+    "espcn-x3": Entry(partial(ESPCN, 3), partial(espcn.recipe, scale=3), "espcn", "ESPCN 91 images"),
     # Lecture 7
-    "dncnn-15": Entry(DnCNN, RECIPES["dncnn-15"], "dncnn", "DnCNN-S", {"sigma": 15}),
-    "dncnn-25": Entry(DnCNN, RECIPES["dncnn-25"], "dncnn", "DnCNN-S", {"sigma": 25}),
-    "dncnn-50": Entry(DnCNN, RECIPES["dncnn-50"], "dncnn", "DnCNN-S", {"sigma": 50}),
-    "dncnn-blind": Entry(partial(DnCNN, depth=20), RECIPES["dncnn-blind"], "dncnn", "DnCNN-B"),
-    "dncnn-3": Entry(DnCNN.for_three_tasks, RECIPES["dncnn-3"], "dncnn", "DnCNN-3"),
-    "cdncnn-blind": Entry(partial(DnCNN, 3, depth=20), RECIPES["cdncnn-blind"], "dncnn", "CDnCNN-B"),
+    "dncnn-15": Entry(DnCNN, partial(dncnn.recipe, sigma=15), "dncnn", "DnCNN-S", {"sigma": 15}),
+    "dncnn-25": Entry(DnCNN, partial(dncnn.recipe, sigma=25), "dncnn", "DnCNN-S", {"sigma": 25}),
+    "dncnn-50": Entry(DnCNN, partial(dncnn.recipe, sigma=50), "dncnn", "DnCNN-S", {"sigma": 50}),
+    "dncnn-blind": Entry(partial(DnCNN, depth=20), dncnn_blind.recipe, "dncnn", "DnCNN-B"),
+    "dncnn-3": Entry(DnCNN.for_three_tasks, dncnn_3.recipe, "dncnn", "DnCNN-3"),
+    "cdncnn-blind": Entry(partial(DnCNN, 3, depth=20), cdncnn_blind.recipe, "dncnn", "CDnCNN-B"),
     # Lecture 8
-    "edsr-baseline-x2": Entry(partial(EDSR.baseline, 2), RECIPES["edsr-baseline-x2"], "edsr", "EDSR baseline"),
+    "edsr-baseline-x2": Entry(partial(EDSR.baseline, 2), partial(edsr.recipe, scale=2), "edsr", "EDSR baseline"),
 }

@@ -1,0 +1,402 @@
+"""Features of VGG networks (Simonyan and Zisserman 2015): what perceptual losses, style transfer and metrics compare.
+
+    network = load(("relu1_1", "relu4_1"))
+    network(picture)["relu4_1"]  # (N, 128, H/8, W/8)
+    network.about  # which trunk this is
+
+The original VGG-19 is a file of 548 MB. Three trunks stand in for one another here, the best one at hand first:
+
+==========  ===========================================================================================  ======
+trunk       what it is                                                                                   size
+==========  ===========================================================================================  ======
+``vgg19``   VGG-19 as torchvision distributes it, trained on ImageNet                                    548 MB
+``hybrid``  VGG-19 with normalised activations up to relu3_1; above it the student of Wang et al. 2020   6 MB
+``small``   a network of our own with a quarter of the channels, distilled from the hybrid; it ships     2 MB
+==========  ===========================================================================================  ======
+
+Their numbers are on different scales. Losses that are divided by the energy of their target (`imtrans.losses`) have one
+set of weights for all three; a number made with one trunk is never compared with a paper's that used another.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imtrans import assets
+
+BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions per block; a 2×2 pooling lies between blocks
+CHANNELS = (64, 128, 256, 512, 512)  # per block
+POOLINGS = {"max": F.max_pool2d, "average": F.avg_pool2d}
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB
+IMAGENET_STD = (0.229, 0.224, 0.225)
+IDENTITY = (
+    (0.0, 0.0, 0.0),
+    (1.0, 1.0, 1.0),
+)  # the mean and standard deviation of a trunk that prepares its input itself
+
+TRUNKS = ("vgg19", "hybrid", "small")
+
+
+def place(tap: str) -> tuple[int, int, bool]:
+    """Block and number of the convolution that a tap belongs to, and whether the tap comes after its ReLU.
+
+    Args:
+        tap: A name such as ``relu3_1`` or ``conv4_2``: the papers' names.
+
+    Raises:
+        ValueError: If it is no such name.
+    """
+    kind, where = tap[:4], tap[4:]
+    block, _, number = where.partition("_")
+    if kind not in ("conv", "relu") or not (block.isdecimal() and number.isdecimal()):
+        raise ValueError(f"a tap is called relu3_1 or conv4_2, for instance, not {tap!r}")
+    return int(block), int(number), kind == "relu"
+
+
+class VGG(nn.Module):
+    """The convolutions of VGG up to the last tap; what lies above is not built.
+
+    Args:
+        taps: Names of the features to return: ``relu1_1`` after a ReLU, ``conv4_2`` before it.
+        depth: 16 or 19: the number of layers with weights of the whole classifier.
+        width: Fraction of the original channels.
+        pooling: ``"max"`` as trained, or ``"average"`` as Gatys et al. prefer (section 2 of their paper).
+        padding: ``"zeros"`` as trained, or ``"reflect"``, with which a picture's border leaves no trace in its style.
+        mean: Subtracted from RGB first, per channel, on the scale of [0, 1].
+        std: The divisor after that, per channel.
+
+    Raises:
+        ValueError: On another depth, pooling or padding, on no tap, or on a tap that the network does not have.
+    """
+
+    channels = 3
+
+    def __init__(
+        self,
+        taps: Iterable[str],
+        *,
+        depth: int = 19,
+        width: float = 1.0,
+        pooling: str = "max",
+        padding: str = "zeros",
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        if depth not in BLOCKS:
+            raise ValueError(f"VGG has {' or '.join(map(str, BLOCKS))} layers, not {depth}")
+        if pooling not in POOLINGS or padding not in ("zeros", "reflect"):
+            raise ValueError(f"pooling is max or average, padding zeros or reflect; got {pooling!r} and {padding!r}")
+        self.taps, self.pooling = tuple(taps), pooling
+        places = [place(tap) for tap in self.taps]
+        if not places:
+            raise ValueError("which features? at least one tap is wanted")
+        for tap, (block, number, _) in zip(self.taps, places, strict=True):
+            if not (1 <= block <= len(BLOCKS[depth]) and 1 <= number <= BLOCKS[depth][block - 1]):
+                raise ValueError(f"VGG-{depth} has no {tap}")
+        last = max((block, number) for block, number, _ in places)
+        self.convolutions = nn.ModuleDict()
+        before = 3
+        for block, (count, channels) in enumerate(zip(BLOCKS[depth], CHANNELS, strict=True), start=1):
+            after = round(width * channels)
+            for number in range(1, count + 1):
+                if (block, number) <= last:
+                    self.convolutions[f"{block}_{number}"] = nn.Conv2d(
+                        before, after, 3, padding=1, padding_mode=padding
+                    )
+                    before = after
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, picture: Tensor) -> dict[str, Tensor]:
+        """The features of RGB pictures (N, 3, H, W) on the scale of [0, 1], by tap: (N, channels, H / 2^(block−1), …).
+
+        Pixels under optimisation may leave the range. Odd sides lose a pixel in a pooling.
+
+        Raises:
+            ValueError: On another shape, or on integers, which would be levels from 0 to 255.
+        """
+        if picture.ndim != 4 or picture.shape[1] != 3 or not picture.is_floating_point():
+            raise ValueError(
+                f"features are taken of RGB floats (N, 3, H, W) in [0, 1], got {picture.dtype} {tuple(picture.shape)}"
+            )
+        x, found = (picture - self.mean) / self.std, {}
+        for name, convolution in self.convolutions.items():
+            if name.endswith("_1") and name != "1_1":
+                x = POOLINGS[self.pooling](x, 2)
+            x = convolution(x)
+            if f"conv{name}" in self.taps:
+                found[f"conv{name}"] = x
+            x = F.relu(x)  # not in place: it would write into the tap before it
+            if f"relu{name}" in self.taps:
+                found[f"relu{name}"] = x
+        return {tap: found[tap] for tap in self.taps}
+
+
+class Hybrid(nn.Module):
+    """Two trunks side by side: VGG-19 with normalised activations up to relu3_1, a student of it above.
+
+    Args:
+        taps: As for `VGG`.
+        pooling: As for `VGG`.
+    """
+
+    channels = 3
+    name = "hybrid"
+    about = (
+        "VGG-19 (normalised activations) up to relu3_1, above it the student of Wang et al. 2020 with a quarter of the "
+        "channels; not VGG-19 as a whole"
+    )
+
+    def __init__(self, taps: Iterable[str], pooling: str = "max") -> None:
+        super().__init__()
+        self.taps = tuple(taps)
+        options = {"pooling": pooling, "padding": "reflect", "mean": IDENTITY[0], "std": IDENTITY[1]}
+        real = [tap for tap in self.taps if place(tap)[:2] <= (3, 1)]
+        above = [tap for tap in self.taps if tap not in real]
+        self.real = VGG(real, **options) if real else None
+        self.student = VGG(above, width=1 / 4, **options) if above else None
+
+    def forward(self, picture: Tensor) -> dict[str, Tensor]:
+        """As `VGG.forward`; from relu3_2 on there are 64, then 128 channels."""
+        found = (self.real(picture) if self.real else {}) | (self.student(picture) if self.student else {})
+        return {tap: found[tap] for tap in self.taps}
+
+
+HEADS = {  # of the small network: the taps that the lectures use, and the channels that the hybrid has there
+    "relu1_1": 64,
+    "relu1_2": 64,
+    "relu2_1": 128,
+    "relu2_2": 128,
+    "relu3_1": 256,
+    "relu3_3": 64,
+    "relu4_1": 128,
+    "relu4_2": 128,
+    "relu4_3": 128,
+    "relu5_1": 128,
+}
+
+
+class SmallVGG(nn.Module):
+    """The network that ships: a quarter of VGG-19's channels, and 1×1 convolutions to its teacher's channels.
+
+    Args:
+        taps: Some of ``HEADS``.
+        pooling: As for `VGG`.
+
+    Raises:
+        ValueError: On a tap without a head.
+    """
+
+    channels = 3
+    name = "small"
+    about = "a network of the course with a quarter of VGG-19's channels, distilled from the hybrid; not VGG-19"
+
+    def __init__(self, taps: Iterable[str] = tuple(HEADS), pooling: str = "max") -> None:
+        super().__init__()
+        self.taps = tuple(taps)
+        if unknown := [tap for tap in self.taps if tap not in HEADS]:
+            raise ValueError(f"the small network has no {', '.join(unknown)}: there are {', '.join(HEADS)}")
+        self.trunk = VGG(self.taps, width=1 / 4, pooling=pooling, padding="reflect")
+        widths = {tap: self.trunk.convolutions[tap.removeprefix("relu")].out_channels for tap in self.taps}
+        self.heads = nn.ModuleDict({tap: nn.Conv2d(widths[tap], HEADS[tap], 1) for tap in self.taps})
+
+    def forward(self, picture: Tensor) -> dict[str, Tensor]:
+        """As `VGG.forward`, with the channels of ``HEADS``."""
+        return {tap: self.heads[tap](x) for tap, x in self.trunk(picture).items()}
+
+
+# -- files --
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of public weights, pinned.
+
+    Attributes:
+        path: Place below a folder of weights, ``IMTRANS_WEIGHTS`` or the cache.
+        url: Address at a fixed commit.
+        sha256: Digest of the bytes.
+        licence: Licence as the repository states it.
+    """
+
+    path: str
+    url: str
+    sha256: str
+    licence: str
+
+
+NORMALISED = WeightsFile(
+    "vgg19_normalised_relu3_1/vgg_normalised_conv3_1.pth",
+    "https://raw.githubusercontent.com/pietrocarbo/deep-transfer/30b40b175d0d4afa19789fd57b5439aed125c1a5/"
+    "models/autoencoder_vgg19/vgg19_3/vgg_normalised_conv3_1.pth",
+    "ff8506173d3a17e7b0fbfbff242c00b6827cfbcd7c21852b46806ae6a3fd7b09",
+    "Apache-2.0 by the repository; the weights come from the VGG group and the Gatys lab, for research",
+)
+STUDENT = WeightsFile(
+    "vgg19_16x_student/5SE.pth",
+    "https://raw.githubusercontent.com/MingSun-Tse/Collaborative-Distillation/75c1b81c1dbea11c96d3fb04e96f207dee16dcbb/"
+    "trained_models/wct_se_16x_new/5SE.pth",
+    "9417c34d0d8d621bc6af78be745f1b8d30f5f210efa01e50655c60eb3770816b",
+    "MIT",
+)
+SHIPPED = Path(__file__).parents[1] / "zoo" / "features-small.safetensors"
+
+
+def weights_folders() -> list[Path]:
+    """The folders where public weights are looked for: the one that ``IMTRANS_WEIGHTS`` names, then the cache."""
+    named = os.environ.get("IMTRANS_WEIGHTS", "")
+    return ([Path(named).expanduser().absolute()] if named else []) + [assets.cache_dir() / "weights"]
+
+
+def find(file: WeightsFile) -> Path | None:
+    """The file with the right bytes on this machine, or None. Nothing is fetched."""
+    paths = (folder / file.path for folder in weights_folders())
+    return next((path for path in paths if path.is_file() and assets.sha256_file(path) == file.sha256), None)
+
+
+def find_vgg19() -> Path | None:
+    """torchvision's file of VGG-19 in ``IMTRANS_WEIGHTS``, in our cache or in torch's, or None. Nothing is fetched."""
+    from torchvision.models import VGG19_Weights
+
+    file = VGG19_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    folders = [*weights_folders(), Path(torch.hub.get_dir()) / "checkpoints"]
+    return next((folder / file for folder in folders if (folder / file).is_file()), None)
+
+
+def fetch_hybrid() -> None:
+    """Fetch the two files of the hybrid, 6 MB, into the cache, after a word about source and licence.
+
+    Raises:
+        FileNotFoundError: If they could not be fetched.
+    """
+    for file in (NORMALISED, STUDENT):
+        if find(file) is None:
+            print(f"fetching {file.url} (licence: {file.licence}; sha256 {file.sha256[:12]}…)")
+            assets.fetch([file.url], assets.cache_dir() / "weights" / file.path, file.sha256)
+
+
+def fetch_vgg19() -> None:
+    """Fetch torchvision's VGG-19, 548 MB, into torch's cache. Licence: CC BY 4.0, Visual Geometry Group, Oxford."""
+    from torchvision.models import VGG19_Weights
+
+    VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+
+
+def best_trunk(*, fetch: bool = False) -> str:
+    """The name of the best trunk at hand: ``vgg19``, else ``hybrid``, else ``small``.
+
+    Args:
+        fetch: Try to fetch the hybrid where neither it nor VGG-19 is on this machine.
+    """
+    if find_vgg19():
+        return "vgg19"
+    if fetch and not (find(NORMALISED) and find(STUDENT)):
+        try:
+            fetch_hybrid()
+        except FileNotFoundError:  # no network: the small network is there
+            return "small"
+    return "hybrid" if find(NORMALISED) and find(STUDENT) else "small"
+
+
+def load(taps: Iterable[str], trunk: str | None = None, *, pooling: str = "max", fetch: bool = False) -> nn.Module:
+    """A trained feature network in evaluation mode, without gradients of its own weights.
+
+    Its attributes ``name`` and ``about`` say which trunk it is.
+
+    Args:
+        taps: Names of the features, such as ``relu3_1``.
+        trunk: One of ``TRUNKS``; None takes `best_trunk`.
+        pooling: ``"max"`` or ``"average"``.
+        fetch: As for `best_trunk`.
+
+    Raises:
+        ValueError: On another trunk, or taps that it does not have.
+        FileNotFoundError: If the weights of a named trunk are not on this machine; the sentence says how to get them.
+    """
+    trunk = trunk or best_trunk(fetch=fetch)
+    if trunk not in TRUNKS:
+        raise ValueError(f"no trunk is called {trunk!r}: there are {', '.join(TRUNKS)}")
+    network = {"vgg19": _vgg19, "hybrid": _hybrid, "small": _small}[trunk](tuple(taps), pooling)
+    return network.requires_grad_(False).eval()
+
+
+def _vgg19(taps: Sequence[str], pooling: str) -> VGG:
+    if (path := find_vgg19()) is None:
+        raise FileNotFoundError("VGG-19 is not on this machine: imtrans data fetch vgg19 (548 MB)")
+    network = VGG(taps, pooling=pooling)
+    network.name, network.about = "vgg19", "VGG-19 trained on ImageNet, as torchvision distributes it"
+    network.convolutions.load_state_dict(
+        from_torchvision(torch.load(path, map_location="cpu", weights_only=True), network)
+    )
+    return network
+
+
+def _hybrid(taps: Sequence[str], pooling: str) -> Hybrid:
+    found = find(NORMALISED), find(STUDENT)
+    if None in found:
+        raise FileNotFoundError("the hybrid is not on this machine: imtrans data fetch hybrid (6 MB)")
+    real, student = (torch.load(path, map_location="cpu", weights_only=True) for path in found)
+    network = Hybrid(taps, pooling)
+    if network.real:
+        network.real.convolutions.load_state_dict(from_normalised(real, network.real))
+    if network.student:
+        network.student.convolutions.load_state_dict(from_student(student["model"], network.student))
+    return network
+
+
+def _small(taps: Sequence[str], pooling: str) -> SmallVGG:
+    network = SmallVGG(taps, pooling)
+    weights = {name: tensor.float() for name, tensor in assets.load_weights(SHIPPED).items()}
+    network.load_state_dict({name: weights[name] for name in network.state_dict()})
+    return network
+
+
+# -- other people's names for the same weights --
+
+
+def from_torchvision(weights: Mapping[str, Tensor], network: VGG) -> dict[str, Tensor]:
+    """torchvision's ``features.N`` as our ``block_number``; what lies above the last tap is left out."""
+    indices = sorted({int(name.split(".")[1]) for name in weights if name.startswith("features.")})
+    pairs = zip(network.convolutions, indices, strict=False)  # both in the order of the layers
+    return {
+        f"{ours}.{kind}": weights[f"features.{theirs}.{kind}"] for ours, theirs in pairs for kind in ("weight", "bias")
+    }
+
+
+def from_normalised(weights: Mapping[str, Tensor], network: VGG) -> dict[str, Tensor]:
+    """The layers of the normalised VGG-19 by index; layer 0, a 1×1 convolution, is folded into the first 3×3 one."""
+    found = {
+        f"{ours}.{kind}": weights[f"{theirs}.{kind}"]
+        for ours, theirs in zip(network.convolutions, (2, 5, 9, 12, 16), strict=False)
+        for kind in ("weight", "bias")
+    }
+    return _fold_input(found, weights["0.weight"], weights["0.bias"])
+
+
+def from_student(weights: Mapping[str, Tensor], network: VGG) -> dict[str, Tensor]:
+    """The student's ``convBN`` as our ``B_N``; its 1×1 convolution at the input is folded as in `from_normalised`."""
+    found = {
+        f"{ours}.{kind}": weights[f"conv{ours.replace('_', '')}.{kind}"]
+        for ours in network.convolutions
+        for kind in ("weight", "bias")
+    }
+    return _fold_input(found, weights["conv0.weight"], weights["conv0.bias"])
+
+
+def _fold_input(weights: dict[str, Tensor], matrix: Tensor, offset: Tensor) -> dict[str, Tensor]:
+    """W (M x + o) + b = (W M) x + (W o + b): exact at the border too, as reflection repeats prepared pixels.
+
+    The 1×1 convolution turns RGB in [0, 1] into what these networks were trained on: BGR levels less their means.
+    """
+    first = weights["1_1.weight"]  # (channels, 3, 3, 3)
+    folded = {
+        "1_1.weight": torch.einsum("oikl,ij->ojkl", first, matrix[:, :, 0, 0]),
+        "1_1.bias": weights["1_1.bias"] + first.sum(dim=(2, 3)) @ offset,
+    }
+    return weights | folded

@@ -1,0 +1,68 @@
+"""Training pictures: the bundled photographs and dead leaves, the papers' sets, or folders of your own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from torch import Tensor
+
+from imtrans.color import rgb_to_y
+from imtrans.resize import imresize
+
+Folders = Sequence[str | Path] | None
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Pictures to train on.
+
+    Attributes:
+        pictures: Pictures (1, 1 or 3, H, W) in [0, 1].
+        sources: Descriptions for the card, one per source: its name and its number of pictures.
+    """
+
+    pictures: list[Tensor]
+    sources: tuple[str, ...]
+
+    def luma(self) -> "TrainingSet":
+        """The same set in luma: Y of each picture, unrounded; gray pictures stay as they are."""
+        return replace(self, pictures=[rgb_to_y(p) if p.shape[1] == 3 else p for p in self.pictures])
+
+    def rgb(self) -> "TrainingSet":
+        """The same set in RGB: gray pictures are repeated in three channels."""
+        return replace(self, pictures=[p.expand(1, 3, -1, -1) if p.shape[1] == 1 else p for p in self.pictures])
+
+    def resized(self, factors: Sequence[Fraction]) -> "TrainingSet":
+        """The same set with each picture at each factor: smaller copies are more training data."""
+        copies = [p if f == 1 else imresize(p, f).clamp(0, 1) for f in factors for p in self.pictures]
+        return replace(self, pictures=copies)
+
+
+def training_pictures(sets: Sequence[str] = (), folders: Folders = None) -> TrainingSet:
+    """The pictures of named sets, without those held out for validation, or of folders in their place.
+
+    With neither: the bundled photographs, and dead leaves in their colours, which every clone has.
+
+    Args:
+        sets: Names of sets.
+        folders: Folders of pictures, which take the place of the sets.
+
+    Raises:
+        FileNotFoundError: If a set is neither stored here nor can be fetched, or a folder does not exist.
+    """
+    from imtrans.data import benchmarks, dead_leaves, photos
+
+    if folders:
+        # Pairs, not a dict: two folders may have the same name.
+        parts = [(Path(f).resolve().name, [p for _, p in benchmarks.load_folder(f)]) for f in folders]
+    elif sets:
+        parts = [(name, [p for _, p in benchmarks.load(name, held_out=False)]) for name in sets]
+    else:
+        bundled = [photo.picture for photo in photos.photos("train")]
+        leaves = dead_leaves.dead_leaves(32, 96, palette=bundled, seed=1)
+        parts = [("bundled photographs", bundled), ("dead leaves", list(leaves.split(1)))]
+    return TrainingSet(
+        [picture for _, pictures in parts for picture in pictures],
+        tuple(f"{name}: {len(pictures)} pictures" for name, pictures in parts),
+    )

@@ -1,0 +1,157 @@
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from imtrans.recipes import srcnn
+from imtrans.runs import Options, Training, shares
+from imtrans.runs.shares import Pace, in_turn, measure, plan, share
+
+
+class Clock:
+    """A clock that the test holds."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_time_is_shared_in_proportion():
+    assert share(60, (3, 2, 1)) == [30, 20, 10]
+
+
+@pytest.mark.parametrize("bad", [(1, 0), (-1, 2)])
+def test_a_share_is_above_zero(bad):
+    with pytest.raises(ValueError, match="above 0"):
+        share(60, bad)
+
+
+def test_a_schedule_counts_start_steps_and_validations():
+    pace = Pace(start=10, step=0.5, validation=4)
+    steps = pace.steps_within(100, validations=5)
+    needed = 10 + (steps - 1) * 0.5 + 5 * 4
+    assert needed <= 95 < needed + 0.5
+
+
+def test_a_schedule_has_at_least_one_step():
+    assert Pace(start=100, step=1).steps_within(10) == 1
+
+
+def test_trainings_as_long_as_planned_all_end_in_time():
+    clock, end = Clock(), 1600.0
+    paces = [Pace(5, 0.2, 3), Pace(20, 1.0, 8), Pace(1, 0.01, 1)]
+    done = []
+
+    def train(number, seconds):
+        begun = clock.now
+        clock.now += 3.0  # the measurement
+        steps = paces[number].steps_within(seconds - 3.0, 6)
+        clock.now += paces[number].start + paces[number].step * (steps - 1) + 6 * paces[number].validation
+        assert clock.now - begun <= seconds
+        done.append(clock.now)
+
+    in_turn(600, (3, 2, 1), train, clock)
+    assert len(done) == 3
+    assert end - 0.06 * 600 < done[-1] <= end
+
+
+def test_what_one_training_is_late_by_the_others_bear_together():
+    clock, given = Clock(), []
+
+    def train(number, seconds):
+        given.append(seconds)
+        clock.now += seconds + (30 if number == 0 else 0)
+
+    in_turn(120, (2, 1, 1), train, clock)
+    assert given == [60, 15, 15]
+    assert clock.now == 1000 + 120
+
+
+def test_the_time_of_a_training_that_is_passed_over_goes_to_the_others():
+    clock, given = Clock(), []
+
+    def train(number, seconds):
+        given.append(seconds)
+        clock.now += 0 if number == 0 else seconds
+
+    in_turn(90, (1, 1, 1), train, clock)
+    assert given == [30, 45, 45]
+
+
+def test_a_training_is_measured_by_its_own_steps(monkeypatch):
+    clock = Clock()
+
+    def build():
+        clock.now += 7  # pictures are read
+        return "recipe"
+
+    def fit(recipe, *, on_step, **_):
+        clock.now += 5  # kernels are compiled
+        for step in range(10):
+            clock.now += 0.25
+            on_step(step, 0.0)
+        return type("Run", (), {"model": torch.nn.Identity()})
+
+    def validate(model):
+        clock.now += 2
+
+    monkeypatch.setattr(shares, "fit", fit)
+    pace = measure(build, validate, clock=clock)
+    assert pace.step == pytest.approx(0.25)
+    assert pace.start == pytest.approx(12.25)
+    assert pace.validation == pytest.approx(2)
+
+
+def test_a_real_training_is_measured():
+    seen = []
+    recipe = srcnn.quick(scale=3)
+    pace = measure(lambda: replace(recipe, loss=F.l1_loss), seen.append, seconds=0.3, device="cpu")
+    assert 0 < pace.step < 1
+    assert pace.start < 60
+    assert len(seen) == 1
+
+
+def test_validations_are_counted_with_the_last_one():
+    recipe = srcnn.quick(scale=3)
+    assert shares.validations(replace(recipe, steps=100, validate_every=20)) == 5
+    assert shares.validations(replace(recipe, steps=101, validate_every=20)) == 6
+    assert shares.validations(replace(recipe, steps=100, validate_every=0)) == 1
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """A clock on which each training is measured in 8 seconds, to have a slow start and half a second per step."""
+    clock = Clock()
+
+    def measure(build, validate, **_):
+        build()
+        clock.now += 8
+        return Pace(start=20, step=0.5, validation=4)
+
+    monkeypatch.setattr(shares, "measure", measure)
+    return clock
+
+
+def test_a_plan_counts_its_measurement_and_keeps_the_other_options(slow):
+    given = Options(seed=3, rate_factor=0.5)
+    planned, stop = plan(Training("srcnn-x3"), given, 308, clock=slow)
+    times_validated = shares.validations(srcnn.quick(scale=3))
+    assert replace(planned, steps=None) == given
+    assert planned.steps == Pace(20, 0.5, 4).steps_within(300, times_validated)
+    assert stop == 300 - 20
+
+
+def test_planned_trainings_are_validated_as_often_as_their_recipe(slow):
+    planned, _ = plan(Training("srcnn-x3"), Options(), 10_000, clock=slow)
+    recipe = Training("srcnn-x3").recipe(planned)
+    assert recipe.steps == planned.steps > 10_000
+    assert shares.validations(recipe) == pytest.approx(shares.validations(srcnn.quick(scale=3)), abs=1)
+
+
+def test_a_plan_that_has_no_time_stops_after_the_first_step(slow):
+    planned, stop = plan(Training("srcnn-x3"), Options(), 2, clock=slow)
+    assert planned.steps == 1
+    assert stop == 0

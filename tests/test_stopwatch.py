@@ -1,0 +1,66 @@
+"""Training time by steps, with a clock that the test holds."""
+
+import pytest
+
+from imtrans.training.stopwatch import Stopwatch
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def laps(watch: Stopwatch, clock: Clock, *seconds: float) -> float:
+    for each in seconds:
+        clock.now += each
+        watch.lap()
+    return watch.seconds
+
+
+def test_the_steps_add_up(clock):
+    assert laps(Stopwatch(clock=clock), clock, 0.5, 0.25, 1.0) == pytest.approx(1.75)
+
+
+def test_a_resumed_training_counts_on_from_its_earlier_seconds(clock):
+    assert laps(Stopwatch(60.0, clock), clock, 0.5) == pytest.approx(60.5)
+
+
+def test_a_pause_counts_as_one_usual_step(clock):
+    watch = Stopwatch(clock=clock)
+    laps(watch, clock, *[0.5] * 20)
+    assert laps(watch, clock, 3600.0, 0.5) == pytest.approx(11.0)
+
+
+def test_a_step_that_is_somewhat_slower_counts_in_full(clock):
+    watch = Stopwatch(clock=clock)
+    laps(watch, clock, *[0.5] * 20)
+    assert laps(watch, clock, 4.0) == pytest.approx(14.0)
+
+
+def test_the_first_steps_may_be_slow_without_being_a_pause(clock):
+    assert laps(Stopwatch(clock=clock), clock, 0.1, 30.0) == pytest.approx(30.1)
+
+
+def test_what_happens_between_a_lap_and_a_start_does_not_count(clock):
+    watch = Stopwatch(clock=clock)
+    laps(watch, clock, 0.5)
+    clock.now += 12.0  # a validation
+    watch.start()
+    assert laps(watch, clock, 0.5) == pytest.approx(1.0)
+
+
+def test_several_steps_may_share_a_lap(clock):
+    watch = Stopwatch(clock=clock)
+    clock.now += 6.0
+    watch.lap(steps=12)
+    assert laps(watch, clock, 3600.0) == pytest.approx(6.5)
