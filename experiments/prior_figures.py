@@ -16,7 +16,8 @@ from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
 from imtrans import degrade, experiments, images, zoo
-from imtrans.figures import COLORS, GROUND, INK, canvas, crop
+from imtrans.figures import COLORS, GROUND, INK, canvas
+from imtrans.images import crop
 from imtrans.resize import imresize
 from imtrans.restore import super_resolve
 

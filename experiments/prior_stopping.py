@@ -9,7 +9,7 @@ import time
 
 from torch import Tensor
 
-from imtrans import experiments, figures
+from imtrans import experiments, images
 from imtrans.data import photos
 from imtrans.degrade import gaussian_noise
 from imtrans.metrics import psnr
@@ -29,7 +29,7 @@ EVERY = 10
 def part(name: str, corner: tuple[int, int], side: int, shrink: float = 0.5) -> Tensor:
     """A square part of a bundled photograph, shrunk first, (1, C, side, side) in [0, 1]."""
     small = imresize(photos.photo(name).picture, shrink).clamp(0, 1)
-    return figures.crop(small, (*corner, side, side))
+    return images.crop(small, (*corner, side, side))
 
 
 def run(picture: Tensor, seed: int, chosen: Settings) -> tuple[dict, list[dict]]:

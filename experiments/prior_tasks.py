@@ -20,7 +20,7 @@ from prior_stopping import part
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from imtrans import degrade, experiments, figures, images, metrics, prior, zoo
+from imtrans import degrade, experiments, images, metrics, prior, zoo
 from imtrans.assets import data_root
 from imtrans.models.deep_image_prior import Level
 from imtrans.resize import imresize
@@ -77,7 +77,7 @@ def luma(answer: Tensor, truth: Tensor) -> float:
 
 def in_hole(answer: Tensor, truth: Tensor) -> float:
     """PSNR of the pixels in the hole alone."""
-    return whole(figures.crop(answer, HOLE), figures.crop(truth, HOLE))
+    return whole(images.crop(answer, HOLE), images.crop(truth, HOLE))
 
 
 def written(side: int) -> Tensor:
@@ -120,7 +120,7 @@ def enlargement(name: str, corner: tuple[int, int]) -> Task:
 
 def half(barbara: Tensor) -> Task:
     """Half of the pixels, of the part of Barbara with her face and her scarf."""
-    truth = figures.crop(barbara, (320, 60, 128, 128))
+    truth = images.crop(barbara, (320, 60, 128, 128))
     mask = degrade.pixel_mask(128, 128, keep=0.5, seed=0)
     observed, known = truth * mask, {"mask": mask}
     settings = replace(prior.settings.half_the_pixels(), rate=0.01)
@@ -177,7 +177,7 @@ def run(task: Task) -> dict:
             break
     answer = state.average.clamp(0, 1)
     if task.keep:
-        kept = figures.crop(answer, AROUND) if task.name == "hole" else answer
+        kept = images.crop(answer, AROUND) if task.name == "hole" else answer
         images.write(experiments.FOLDERS[-1] / f"{task.keep}.png", kept)
     best = max(range(task.iterations), key=decibels.__getitem__)
     mask = task.how.get("mask")

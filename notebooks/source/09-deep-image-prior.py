@@ -42,7 +42,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from imtrans import degrade, figures, metrics, prior, resize
+from imtrans import degrade, figures, images, metrics, prior, resize
 from imtrans.data import photos
 from imtrans.exercises import check, claim
 from imtrans.models.deep_image_prior import Hourglass
@@ -78,7 +78,7 @@ print("budget:", BUDGET)
 SIDE = 64 if QUICK else 128
 small = resize.imresize(photos.photo("astronaut").picture, SIDE / 256)
 corner = (22 * SIDE // 64, 2 * SIDE // 64)  # left, top
-truth = figures.crop(small.clamp(0, 1), (*corner, SIDE, SIDE))
+truth = images.crop(small.clamp(0, 1), (*corner, SIDE, SIDE))
 noisy = degrade.gaussian_noise(truth, sigma=25, seed=0)
 print(tuple(truth.shape))
 
@@ -171,11 +171,11 @@ widgets.slider(
     [0.0, 0.05, 0.1, 0.2, 0.4, 0.8],
     label="τ",
     alt="the astronaut, noisy at first, then cleaner, at last in flat patches",
-    start=0.2,
+    start=0.1,
 )
 
 # %%
-tv = by_total_variation(noisy, 0.2)
+tv = by_total_variation(noisy, 0.1)
 gained = decibels(tv) - decibels(noisy)
 claim("total variation gains more than 4 dB", gained, above=4)
 
@@ -417,7 +417,7 @@ targets = {
 figures.strip(targets, alt="one of the four targets", factor=FACTOR // 2)
 
 # %%
-EARLY = 60
+EARLY = 40
 losses = {
     name: prior.restore(target, bare, iterations=EARLY, **quietly).losses
     for name, target in targets.items()
@@ -441,7 +441,7 @@ def share(name):
 
 
 # %%
-claim("less than a fifth of the picture is left", share("picture"), below=0.2)
+claim("less than a third of the picture is left", share("picture"), below=1 / 3)
 claim("over half of the shuffled one is left", share("shuffled"), above=0.5)
 
 # %% [markdown]
@@ -454,7 +454,7 @@ claim("over half of the shuffled one is left", share("shuffled"), above=0.5)
 # makes it grass is as irregular as noise; the prior takes it for that.
 
 # %%
-grass = figures.crop(photos.photo("grass").picture, (0, 0, SIDE, SIDE))
+grass = images.crop(photos.photo("grass").picture, (0, 0, SIDE, SIDE))
 targets["grass"] = grass
 fit = prior.restore(grass, bare, iterations=EARLY, **quietly)
 losses["grass"] = fit.losses
@@ -688,13 +688,13 @@ claim("after 100 iterations the noisy input is behind", behind, above=0)
 # %%
 def part(name, corner, side=128):
     halved = resize.imresize(photos.photo(name).picture, 0.5)
-    return figures.crop(halved.clamp(0, 1), (*corner, side, side))
+    return images.crop(halved.clamp(0, 1), (*corner, side, side))
 
 
 # %%
 from skimage.restoration import inpaint_biharmonic
 
-original = figures.crop(part("astronaut", (50, 4)), (24, 20, 64, 64))
+original = images.crop(part("astronaut", (50, 4)), (24, 20, 64, 64))
 letters = experiments.picture("prior-text-mask.png")[..., 20:84, 24:88]
 pixels = (original * letters)[0].permute(1, 2, 0).numpy()
 smooth = inpaint_biharmonic(pixels, letters[0, 0].numpy() == 0, channel_axis=-1)
@@ -717,7 +717,7 @@ figures.strip(
 # The trained one is VDSR of our zoo.
 
 # %%
-from imtrans import images, zoo
+from imtrans import zoo
 from imtrans.restore import super_resolve
 
 cat = part("chelsea", (30, 12))
@@ -743,7 +743,7 @@ figures.zoom(
 # run each way:
 
 # %%
-cup = figures.crop(part("coffee", (50, 20), 160), (32, 27, 96, 96))
+cup = images.crop(part("coffee", (50, 20), 160), (32, 27, 96, 96))
 holed = cup.clone()
 holed[..., 28:68, 28:68] = 0
 figures.zoom(
@@ -780,7 +780,7 @@ mine = mine[..., :LARGEST, :LARGEST]
 # %%
 known = degrade.pixel_mask(*mine.shape[-2:], keep=0.5, seed=0)
 filled = prior.restore(
-    mine * known, bare, mask=known, decay=0.9, iterations=80, **quietly
+    mine * known, bare, mask=known, decay=0.9, iterations=60, **quietly
 ).picture
 
 # %% tags=["nbval-ignore-output"]
@@ -1028,7 +1028,7 @@ check(
 
 # %% tags=["ground"]
 table = resize.imresize(photos.photo("coffee").picture, 0.25).clamp(0, 1)
-table = figures.crop(table, (25, 18, 64, 64))
+table = images.crop(table, (25, 18, 64, 64))
 candle = torch.tensor([1.0, 0.7, 0.4]).view(1, 3, 1, 1)
 lit = 0.6 * candle * table  # what we want
 dark = degrade.gaussian_noise(lit, sigma=25, seed=1)  # what we have
