@@ -13,13 +13,15 @@ import functools
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import traceback
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,6 +31,7 @@ from imtrans import assets, metrics, suite, zoo
 from imtrans.data import benchmarks
 from imtrans.hardware import best_device, processor_name
 from imtrans.models.blocks import start_from
+from imtrans.models.edsr import EDSR
 from imtrans.runs import validator
 from imtrans.runs.shares import share
 from imtrans.training import Recipe, fit
@@ -50,6 +53,10 @@ GPU = best_device() == "cuda"
 DEVICE = None if GPU else "cpu"
 WORK = Path(os.environ.get("WORK", "on-gpu/work"))
 OUT = Path(os.environ.get("OUT", "on-gpu/out"))
+
+
+# Networks that are not trained here: only the speed of their training is measured.
+SPEED_ONLY = {"edsr-paper-x2": ("edsr-baseline-x2", partial(EDSR.paper, 2))}
 
 
 # -- plans --
@@ -210,6 +217,32 @@ def measured_speed(recipe: Recipe) -> dict[str, object]:
     }
 
 
+def speed(name: str) -> None:
+    """Measure the training of a network that has no entry of its own, by the paper's batch and patch."""
+    entry, model = SPEED_ONLY[name]
+    recipe = zoo.entry(entry).recipe(budget="paper", data=training_folders() or None)
+    recipe = dataclasses.replace(recipe, name=name, model=model, autocast=True, data=functools.cache(recipe.data))
+    recipe.data(recipe.seed)
+    with alone():
+        measured = measured_speed(recipe)
+    say(name, in_words(measured))
+    write(WORK / f"{name}.speed", measured)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else measures meanwhile."""
+    with (WORK / "device.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def in_words(measured: Mapping) -> str:
+    """A row of the table of speeds."""
+    plain, part = measured["plain_fp32_steps_per_second"], measured["share_of_matmul"]
+    return f"{measured['steps_per_second']} steps/s, plain fp32 loop {plain}, {part:.1%} of the matmul rate"
+
+
 def train(name: str) -> None:
     """Prepare, measure, wait, try both starts, train, score."""
     entry, device = zoo.entry(name), best_device()
@@ -224,25 +257,22 @@ def train(name: str) -> None:
         return held_out(model.to(device))[measure]
 
     recipe.data(recipe.seed)
-    with (WORK / "device.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        speed = measured_speed(recipe)
+    with alone():
+        measured = measured_speed(recipe)
         begun = time.monotonic()
         before = None if trained is None else validate(trained)
         validation_seconds = 5.0 if trained is None else time.monotonic() - begun
-    say(
-        name,
-        f"{speed['steps_per_second']} steps/s, plain fp32 loop {speed['plain_fp32_steps_per_second']}, "
-        f"{speed['share_of_matmul']:.1%} of the matmul rate; {measure} of the package: {before}",
-    )
+    package = "no weights" if before is None else f"{measure} {before:.3f}"
+    say(name, f"{in_words(measured)}; in the package: {package}")
     small = sum(p.numel() for p in recipe.model().parameters()) < SMALL
-    write(WORK / f"{name}.ready", {"small": small, "speed": speed})
+    write(WORK / f"{name}.speed", measured)
+    write(WORK / f"{name}.ready", {"small": small})
     while not (WORK / f"{name}.go").exists():
         time.sleep(0.1)
     until = float(json.loads((WORK / f"{name}.go").read_text()))
 
     # A short training from either start, each with the schedule of its length; the better one gets the rest.
-    rate, initial, origin = float(speed["steps_per_second"]), None, None
+    rate, initial, origin = float(measured["steps_per_second"]), None, None
     weights = None if trained is None else weights_to_start(recipe, trained, name)
     if weights is not None:
         results = {}
@@ -262,9 +292,8 @@ def train(name: str) -> None:
         if better * (results["the package"] - results["scratch"]) >= 0:
             initial, origin = weights, name
 
-    reserve = 2 + 4 * validation_seconds  # to start, to validate twice, to score
-    seconds = until - time.monotonic() - reserve
-    steps = max(4, int(0.92 * rate * seconds))
+    seconds = until - time.monotonic() - 2 - 3 * validation_seconds  # to score it at the end
+    steps = max(4, int(0.92 * rate * (seconds - 2 * validation_seconds)))
     recipe = dataclasses.replace(recipe, steps=steps, validate_every=max(1, steps // 2))
     say(name, f"{steps} steps of {recipe.batch} from {origin or 'scratch'} in {seconds:.0f} s")
 
@@ -285,8 +314,8 @@ def train(name: str) -> None:
         device=DEVICE,
         checkpoint_seconds=1e9,
     )
-    zoo.save(run, folder, initialised_from=origin)
-    for leftover in ("checkpoint.pt", "so-far.safetensors"):
+    path = zoo.save(run, folder, initialised_from=origin)
+    for leftover in ("checkpoint.pt", "log.jsonl", "so-far.safetensors"):
         (folder / leftover).unlink(missing_ok=True)
     after = validate(run.model)
     gain = "" if before is None else f", {better * (after - before):+.3f} better"
@@ -295,8 +324,10 @@ def train(name: str) -> None:
     if before is not None:
         rows += score_rows(name, "package", measure, [{"set": "held out", measure: before}])
     write(WORK / f"{name}.scores", rows)
-    for kind, scores in (("new", suite.card_scores(run.model.to(device), name)), ("package", old_scores(name))):
-        rows += score_rows(name, kind, measure, scores)
+    scores = suite.card_scores(zoo.load(path).to(device), name)
+    rows += score_rows(name, "new", measure, scores)
+    at_hand = {score["set"] for score in scores}
+    rows += score_rows(name, "package", measure, [score for score in old_scores(name) if score["set"] in at_hand])
     write(WORK / f"{name}.scores", rows)
 
 
@@ -316,12 +347,9 @@ def old_scores(name: str) -> list[dict]:
 
 
 def score_rows(name: str, weights: str, measure: str, scores: Iterable[Mapping]) -> list[dict]:
-    keys = ("set", "scale", "sigma", "quality", "protocol", "psnr", "ssim")
-    rows = []
-    for score in scores:
-        rows.append({"network": name, "weights": weights} | {key: score.get(key) for key in keys})
-        rows[-1] |= {"measure": measure, "value": score.get(measure)}
-    return rows
+    keys = ("set", "degradation", "protocol", "psnr", "ssim")
+    about = {"network": name, "weights": weights, "measure": measure}
+    return [about | {"value": score.get(measure)} | {key: score.get(key) for key in keys} for score in scores]
 
 
 # -- a notebook --
@@ -396,7 +424,7 @@ def bundle(runs: Path, out: Path) -> None:
 def collect(names: Iterable[str]) -> None:
     """Write tables and archives of what there is by now."""
     names = list(names)
-    speeds = [json.loads(p.read_text())["speed"] for n in names if (p := WORK / f"{n}.ready").exists()]
+    speeds = [json.loads(p.read_text()) for n in names if (p := WORK / f"{n}.speed").exists()]
     scores = [row for n in names if (p := WORK / f"{n}.scores").exists() for row in json.loads(p.read_text())]
     write_table(OUT / f"{'gpu' if GPU else 'cpu'}-speed.csv", speeds)
     write_table(OUT / f"{'gpu' if GPU else 'cpu'}-scores.csv", scores)
@@ -450,19 +478,21 @@ def main() -> None:
 
     names = os.environ.get("NETWORKS", "").split() or order(zoo.ENTRIES)
     page = os.environ.get("NOTEBOOK", "01-srcnn")
+    extras = list(SPEED_ONLY) if GPU else []
     children, ends, collected = Children(), {}, 0.0
     try:
         while (now := time.monotonic()) < last:
             states = {name: children.state(name) for name in names}
-            for name in names:
-                if states[name] == "waiting" and list(states.values()).count("preparing") < max(1, cores // 2):
-                    children.start(name, "train")
-                    states[name] = "preparing"
-                if states[name] == "training" and now > ends[name] + CLOSING:
+            preparing = {name: children.state(name) for name in [*names, *extras]}
+            for name, state in preparing.items():
+                if state == "waiting" and list(preparing.values()).count("preparing") < max(1, cores // 2):
+                    children.start(name, "train" if name in states else "speed")
+                    preparing[name] = "preparing"
+                if state == "training" and now > ends[name] + CLOSING:
                     say(name, "out of time")
                     children.processes[name].kill()
             begin = {}
-            if now > start + MEASURING * (last - start) or not {"waiting", "preparing"} & set(states.values()):
+            if now > start + MEASURING * (last - start) or not {"waiting", "preparing"} & set(preparing.values()):
                 if page != "none" and page not in children.processes:
                     children.start(page, "notebook")
                 small = [name for name in names if states[name] in ("ready", "training") and is_small(name)]
@@ -470,22 +500,27 @@ def main() -> None:
                 for name, seconds in begin.items():
                     ends[name] = now + seconds
                     write(WORK / f"{name}.go", ends[name])
-            working = {"waiting", "preparing", "training"} & set(states.values())
+            working = {"waiting", "preparing", "training"} & set(preparing.values())
             if not (begin or working or (page != "none" and children.state(page) != "over")):
                 break
             if now - collected > 20:
-                collect(names)
+                collect([*names, *extras])
                 collected = now
             time.sleep(0.2)
     finally:
         children.end()
-        collect(names)
+        collect([*names, *extras])
     print(f"over after {time.monotonic() - start:.0f} s:", *sorted(path.name for path in OUT.iterdir()))
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # collects what stands
+    tasks = {"train": train, "speed": speed, "notebook": notebook}
     try:
-        {"train": train, "notebook": notebook}[sys.argv[1]](sys.argv[2]) if len(sys.argv) > 1 else main()
+        if len(sys.argv) > 1:
+            tasks[sys.argv[1]](sys.argv[2])
+        else:
+            main()
     except Exception:
         traceback.print_exc()
         sys.exit(1)

@@ -6,8 +6,8 @@
 #
 #   imtrans data pack BSD200 BSD500_test Set5 on-gpu/data.zip
 #   python3 -m pip download --no-deps --only-binary=:all: --dest on-gpu/wheels \
-#       pooch platformdirs comm ipython traitlets decorator ipython-pygments-lexers matplotlib-inline \
-#       stack_data executing asttokens pure_eval prompt_toolkit 'wcwidth<0.3' pexpect ptyprocess
+#       pooch platformdirs ipython traitlets decorator ipython-pygments-lexers pygments matplotlib-inline \
+#       comm stack_data executing asttokens pure_eval prompt_toolkit 'wcwidth<0.3' pexpect ptyprocess
 #
 # The first two wheels are needed, the others run the notebook. Repository, pictures and wheels have less than 60 MiB.
 # Then, there:

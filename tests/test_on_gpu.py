@@ -29,7 +29,8 @@ def on_gpu(tmp_path, monkeypatch):
 
 
 def test_the_list_names_networks_of_the_registry(on_gpu):
-    assert set(on_gpu.PRIORITY) | set(on_gpu.LEFT_OUT) | set(on_gpu.SHARES) <= set(zoo.ENTRIES)
+    speeds = {entry for entry, _ in on_gpu.SPEED_ONLY.values()}
+    assert {*on_gpu.PRIORITY, *on_gpu.LEFT_OUT, *on_gpu.SHARES, *speeds} <= set(zoo.ENTRIES)
 
 
 def test_newcomers_of_the_registry_come_in_by_themselves(on_gpu):
@@ -122,8 +123,8 @@ def test_no_bundle_is_larger_than_a_file_may_be_and_there_are_not_too_many(on_gp
 
 
 def test_tables_are_written_of_what_there_is(on_gpu):
-    on_gpu.write(on_gpu.WORK / "vdsr.ready", {"small": False, "speed": {"network": "vdsr", "steps_per_second": 3.0}})
-    rows = on_gpu.score_rows("vdsr", "new", "psnr", [{"set": "Set5", "scale": 3, "psnr": 33.1}])
+    on_gpu.write(on_gpu.WORK / "vdsr.speed", {"network": "vdsr", "steps_per_second": 3.0})
+    rows = on_gpu.score_rows("vdsr", "new", "psnr", [{"set": "Set5", "degradation": "×3", "psnr": 33.1}])
     on_gpu.write(on_gpu.WORK / "vdsr.scores", rows)
     on_gpu.collect(["vdsr", "dncnn-3"])
     speed, scores = (

@@ -82,7 +82,8 @@ def test_an_entry_names_its_paper_and_its_recipe(name, folder):
     assert entry.paper in published.papers()
     assert entry.recipe(budget="quick", data=[folder]).name == name
     # CDnCNN-B has no numbers in the paper's tables.
-    assert name == "cdncnn-blind" or published.rows(entry.paper, model=entry.model_in_paper)
+    named = entry.model_in_paper is None or name == "cdncnn-blind"
+    assert named or published.rows(entry.paper, model=entry.model_in_paper)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_a_trained_network_leaves_a_flat_picture_flat(name):
 @pytest.mark.parametrize("name", zoo.names())
 def test_a_card_tells_how_its_weights_were_made(name):
     card, entry = zoo.card(name), zoo.ENTRIES[name]
-    assert set(card) - {"note"} == set(CARD_KEYS)
+    assert set(card) - {"note", "sampler"} == set(CARD_KEYS)
     assert (card["name"], card["paper"], card["model_in_paper"]) == (name, entry.paper, entry.model_in_paper)
     assert card["recipe_version"] >= 1
     assert card["budget"] in ("full", "class", "paper")
@@ -271,6 +272,11 @@ def test_a_saved_run_is_loaded(tmp_path, run):
     assert card["machine"]
     assert card["optimizer"] == "Adam 1e-3, constant rate"
     assert zoo.log(path) == run.log
+
+
+def test_a_card_says_if_a_gpu_made_the_samples(tmp_path, run):
+    path = zoo.save(replace(run, device="cpu", sampler="device"), tmp_path)
+    assert zoo.card(path)["sampler"] == "device"
 
 
 def test_a_damaged_file_is_refused(tmp_path, run):

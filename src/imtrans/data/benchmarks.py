@@ -237,6 +237,15 @@ _ALL = (
         ),
         digest="7d86bf4db56ae8a54c61db9824401eb150985215a2d38a995b8c45f591f424c1",
     ),
+    BenchmarkSet(
+        name="ImageNet1000_256",
+        about="training, one picture per class of ImageNet, the shorter side 256 (Russakovsky and others, 2015)",
+        pictures=tuple(Path(__file__).with_name("imagenet1000.txt").read_text(encoding="utf-8").split()),
+        licence="not stated; ImageNet: non-commercial research",
+        source="EliSchwartz/imagenet-sample-images @ bc69043e2862, made smaller by Lanczos, JPEG of quality 92",
+        mirrors=(),  # the repository has the large pictures; these copies are made by hand
+        digest="365b614d840f8ebdbc9bbfcc1ee7e8f34553e5a07012cbd76604825bc415f7f7",
+    ),
 )
 SETS: dict[str, BenchmarkSet] = {benchmark.name: benchmark for benchmark in _ALL}
 
@@ -246,11 +255,13 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
         "104010", "123057", "157032", "187058", "208078", "246009", "289011", "35028", "45000", "80085",
     ),
     "Train400": tuple(f"test_{201 + i}" for i in _TEN),
+    "ImageNet1000_256": SETS["ImageNet1000_256"].pictures[2::5],
 }  # fmt: skip
-"""Ten pictures that no training sees: they choose checkpoints and settings, so that no test set has to.
+"""Pictures that no training sees: they choose checkpoints and settings, so that no test set has to.
 
-They are the 11th, 31st, ..., 191st of BSD500_test by name. The crops 201 to 400 of Train400 come from these
-200 pictures in the same order (found by exact pixels), so ten of them are held out as well.
+Ten are the 11th, 31st, ..., 191st of BSD500_test by name. The crops 201 to 400 of Train400 come from these 200
+pictures in the same order (found by exact pixels), so ten of them are held out as well. Every fifth picture of
+ImageNet1000_256 is held out for questions about features: 200 classes.
 """
 
 

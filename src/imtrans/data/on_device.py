@@ -62,9 +62,10 @@ class Pictures:
         self.channels = pictures[0].shape[1]
         heights = [p.shape[-2] for p in pictures]
         widths = [p.shape[-1] for p in pictures]
-        padded = [F.pad(to_uint8(p).float(), (reach,) * 4, mode="replicate").to(torch.uint8) for p in pictures]
-        sizes = [p.numel() for p in padded]
-        self.levels = torch.cat([p.flatten() for p in padded]).to(device)
+        border = ((0, 0), (reach, reach), (reach, reach))
+        padded = [np.pad(to_uint8(p)[0].numpy(), border, mode="edge") for p in pictures]
+        sizes = [p.size for p in padded]
+        self.levels = torch.from_numpy(np.concatenate([p.ravel() for p in padded])).to(device)
         self.starts = torch.tensor(np.cumsum([0, *sizes[:-1]]), device=device)
         self.heights, self.widths = (torch.tensor(sides, device=device) for sides in (heights, widths))
 
@@ -234,10 +235,8 @@ class Restoration:
 
     def __init__(self, pairs: RestorationPairs, device: str | torch.device) -> None:
         self.pairs = pairs
-        large = [p for p in pairs.pictures if min(p.shape[-2:]) >= pairs.size + 16]
-        self.noise = Noise(NoisePairs(large, pairs.size, pairs.sigma), device)
-        self.large = Noise(NoisePairs(large, pairs.size + 16, (0, 0)), device)
-        self.low_resolution = LowResolution(SuperResolutionPairs(large, pairs.scales, pairs.size), device)
+        self.noise, self.large = Noise(pairs._noisy, device), Noise(pairs._large, device)
+        self.low_resolution = LowResolution(pairs._low_res, device)
 
     def draw(self, random: Random) -> Batch:
         """A batch of (noisy, enlarged or JPEG, clean)."""

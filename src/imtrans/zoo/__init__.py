@@ -199,14 +199,13 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "batch": recipe.batch,
         "seconds": round(run.seconds),
         "machine": processor_name(run.device),
-        "sampler": run.sampler,
         "versions": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
         "seed": recipe.seed,
         "initialised_from": initialised_from,
         "validation": {k: v for k, v in (run.log[-1] if run.log else {}).items() if k == origin.measure},
         "scores": [],
         "sha256": digest,
-    }
+    } | ({} if run.sampler == "host" else {"sampler": run.sampler})
     path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     path.with_suffix(".jsonl").write_text("".join(json.dumps(line) + "\n" for line in run.log), encoding="utf-8")
     return path

@@ -31,7 +31,7 @@ class Entry:
         architecture: Function that builds the network, freshly initialised.
         recipe: Function (budget, data) that returns the recipe.
         paper: Short name of the paper, as in `imtrans.published.papers`.
-        model_in_paper: Name of the network in the tables of the paper.
+        model_in_paper: Name of the network in the tables of the paper; None for a variant of ours.
         purpose: What the weights are for, where the architecture serves more: values of ``scales``, ``sigma`` or
             ``quality``, the attributes that a network declares.
         measure: Metric on held-out pictures by which `imtrans.runs.publish` compares weights.
@@ -41,7 +41,7 @@ class Entry:
     architecture: Callable[[], nn.Module]
     recipe: Callable[..., Recipe]
     paper: str
-    model_in_paper: str
+    model_in_paper: str | None
     purpose: Mapping[str, Any] = field(default_factory=dict)
     measure: str = "psnr"
     min_gain: float = 0.05
