@@ -68,6 +68,20 @@ DNCNN = Solver(  # section 4.1: 50 epochs of 1,600 batches, the rate from 1e-1 t
 )
 DNCNN_BLIND = DNCNN._replace(patch=(50, 50), steps=50 * 3_000, later={75_000: 0.1 * 10**-1.5, 149_999: 1e-4})
 
+ESPCN = Solver(  # section 3.2; optimiser, batch and length are not in the paper: ours
+    optimizer=SGD,
+    rate=0.01,
+    last_layer=0.001,
+    biases=0.01,
+    later={499_999: 1e-4},
+    weight_decay=0,
+    theta=None,
+    patch=(17, 51),
+    batch=64,
+    steps=500_000,
+    sets=("T91",),
+    loss=MEAN,
+)
 PAPERS = {
     "srcnn-x2": SRCNN,
     "srcnn-x3": SRCNN,
@@ -87,20 +101,9 @@ PAPERS = {
         sets=("T91", "BSD200"),
         loss=HALF,
     ),
-    "espcn-x3": Solver(  # section 3.2; optimiser, batch and length are not in the paper: ours
-        optimizer=SGD,
-        rate=0.01,
-        last_layer=0.001,
-        biases=0.01,
-        later={499_999: 1e-4},
-        weight_decay=0,
-        theta=None,
-        patch=(17, 51),
-        batch=64,
-        steps=500_000,
-        sets=("T91",),
-        loss=MEAN,
-    ),
+    "espcn-x2": ESPCN._replace(patch=(17, 34)),
+    "espcn-x3": ESPCN,
+    "espcn-x4": ESPCN._replace(patch=(17, 68)),
     "dncnn-15": DNCNN,
     "dncnn-25": DNCNN,
     "dncnn-50": DNCNN,
