@@ -85,9 +85,10 @@ def shuffle_order(scale: int, channels: int = 1) -> Tensor:
 
 
 def as_transposed(weight: Tensor, scale: int) -> Tensor:
-    """W_s of section 2.2: one wide kernel of a transposed convolution in place of r² kernels and a shuffle.
+    """W_s of section 3.2: one wide kernel of a transposed convolution in place of r² kernels and a shuffle.
 
-    ``conv_transpose2d(x, W_s, stride=r, padding=r·(k // 2))`` equals ``pixel_shuffle(conv2d(x, W, padding=k // 2), r)``.
+    ``conv_transpose2d(x, W_s, stride=r, padding=r·(k // 2))`` equals
+    ``pixel_shuffle(conv2d(x, W, padding=k // 2), r)``.
 
     Args:
         weight: Weights W of the last convolution, (C·r², n, k, k).
