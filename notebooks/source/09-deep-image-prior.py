@@ -513,7 +513,7 @@ figures.curves(
 
 # %%
 gained = decibels(run.picture) - decibels(noisy)
-claim("the picture chosen gains more than 2 dB", gained, above=2)
+claim("the picture chosen gains more than a decibel", gained, above=1)
 lost = max(outputs) - sum(outputs[-20:]) / 20
 claim("the output's best is better than its end", lost, above=0)
 
