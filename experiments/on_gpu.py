@@ -62,10 +62,11 @@ SPEED_ONLY = {"edsr-paper-x2": ("edsr-baseline-x2", partial(EDSR.paper, 2))}
 # -- plans --
 
 
-def order(known: Iterable[str]) -> list[str]:
-    """The networks to train, the most valuable first."""
+def order(known: Iterable[str], gpu: bool = True) -> list[str]:
+    """The networks to train, the most valuable first; without a GPU, to try the script, the last and smallest first."""
     known = [name for name in known if name not in LEFT_OUT]
-    return [name for name in PRIORITY if name in known] + [name for name in known if name not in PRIORITY]
+    listed = [name for name in PRIORITY if name in known]
+    return (listed if gpu else listed[::-1]) + [name for name in known if name not in PRIORITY]
 
 
 def allot(names: Sequence[str], seconds: float) -> dict[str, float]:
@@ -476,8 +477,8 @@ def main() -> None:
     print(f"{processor_name(best_device())}, torch {torch.__version__}, Python {sys.version.split()[0]}, {cores} cores")
     print(f"bf16 matmul: {float(os.environ['MATMUL_RATE']) / 1e12:.1f} TFLOP/s", flush=True)
 
-    names = os.environ.get("NETWORKS", "").split() or order(zoo.ENTRIES)
-    page = os.environ.get("NOTEBOOK", "01-srcnn")
+    names = os.environ.get("NETWORKS", "").split() or order(zoo.ENTRIES, GPU)
+    page = os.environ.get("NOTEBOOK", "01-srcnn" if GPU else "none")
     extras = list(SPEED_ONLY) if GPU else []
     children, ends, collected = Children(), {}, 0.0
     try:

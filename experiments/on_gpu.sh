@@ -9,8 +9,8 @@
 #       pooch platformdirs ipython traitlets decorator ipython-pygments-lexers pygments matplotlib-inline \
 #       comm stack_data executing asttokens pure_eval prompt_toolkit 'wcwidth<0.3' pexpect ptyprocess
 #
-# The first two wheels are needed, the others run the notebook. Repository, pictures and wheels have less than 60 MiB.
-# Then, there:
+# The first two wheels are needed, the others run the notebook. Repository, pictures and wheels have about 60 MiB;
+# without BSD200, which halves the training pictures, 14 MiB less. Then, there:
 #
 #   MINUTES=8 OUT=somewhere bash experiments/on_gpu.sh
 #
@@ -22,7 +22,9 @@
 # OUT       The folder for what comes out, at most 8 files of 16 MiB each (on-gpu/out).
 # CARRIED   The folder with data.zip and wheels (on-gpu).
 # NETWORKS  Names to train, the most valuable first, in place of the list in on_gpu.py.
-# NOTEBOOK  The notebook to run (01-srcnn); none runs none.
+# NOTEBOOK  The notebook to run, or none (01-srcnn, without a GPU none).
+#
+# Without a GPU it tries itself out: MINUTES=1 trains the smallest network for a few seconds.
 set -u -o pipefail
 cd "$(dirname "$0")/.."
 OUT=${OUT:-on-gpu/out}

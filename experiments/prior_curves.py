@@ -3,17 +3,16 @@
 Writes results/prior-curves.csv: the mean squared error at every fifth iteration.
 """
 
-import datetime
 import time
 from dataclasses import replace
 
 import torch
-from prior_stopping import part, write
+from prior_stopping import part
 from torch import Tensor
 
-from imtrans import hardware
+from imtrans import experiments
 from imtrans.degrade import gaussian_noise
-from imtrans.prior import denoising, iterate
+from imtrans.prior import iterate, settings
 
 SIDE = 64
 SIGMA = 25
@@ -36,20 +35,19 @@ def targets(picture: Tensor) -> dict[str, Tensor]:
 def main() -> None:
     """Fit each, write."""
     # Nothing is added to z: what resists here is the network alone.
-    settings = replace(denoising(), input_noise=0)
+    bare = replace(settings.denoising(), input_noise=0)
     rows = []
     for name, target in targets(part("astronaut", (22, 2), SIDE, 0.25)).items():
         start, losses = time.process_time(), []
-        for state in iterate(target, settings, autocast=True):
+        for state in iterate(target, bare, autocast=True):
             del losses[state.iteration - 1 :]
             losses.append(state.loss)
             if state.iteration >= ITERATIONS:
                 break
         facts = {"side": SIDE, "width": 128, "cpu_seconds": round(time.process_time() - start)}
-        facts |= {"machine": hardware.processor_name(), "date": datetime.date.today()}
         shown = [(i, loss) for i, loss in enumerate(losses, 1) if i == 1 or i % EVERY == 0]
         rows += [{"target": name, "iteration": i, "loss": f"{loss:.6f}"} | facts for i, loss in shown]
-        write("prior-curves", rows)
+        experiments.write("prior-curves", rows)
         print(name, losses[-1], facts, flush=True)
 
 

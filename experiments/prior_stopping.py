@@ -5,21 +5,17 @@ truth), where each of two rules stops (the variance also with a shorter and a lo
 results/prior-stopping-curves.csv, every tenth iteration.
 """
 
-import csv
-import datetime
 import time
-from pathlib import Path
 
 from torch import Tensor
 
-from imtrans import figures, hardware
+from imtrans import experiments, images
 from imtrans.data import photos
 from imtrans.degrade import gaussian_noise
 from imtrans.metrics import psnr
-from imtrans.prior import Discrepancy, LeastVariance, denoising, iterate
+from imtrans.prior import Discrepancy, LeastVariance, Settings, iterate, settings
 from imtrans.resize import imresize
 
-RESULTS = Path(__file__).parents[1] / "results"
 SIDE = 64
 WIDTH = 64  # half of the paper's: nine runs are nine
 SIGMA = 25
@@ -33,20 +29,19 @@ EVERY = 10
 def part(name: str, corner: tuple[int, int], side: int, shrink: float = 0.5) -> Tensor:
     """A square part of a bundled photograph, shrunk first, (1, C, side, side) in [0, 1]."""
     small = imresize(photos.photo(name).picture, shrink).clamp(0, 1)
-    return figures.crop(small, (*corner, side, side))
+    return images.crop(small, (*corner, side, side))
 
 
-def run(picture: Tensor, seed: int) -> tuple[dict, list[dict]]:
+def run(picture: Tensor, seed: int, chosen: Settings) -> tuple[dict, list[dict]]:
     """One optimisation to its end: where rules would have stopped it, and its curve."""
     # Not clipped, as everywhere in the course: clipped noise is weaker than σ, and `Discrepancy` would stop too early.
     noisy = gaussian_noise(picture, SIGMA, seed=0)
-    settings = denoising(SIGMA).narrow(*(WIDTH,) * 5)
     rules = {"variance": LeastVariance(), "discrepancy": Discrepancy(SIGMA)}
     rules |= {f"variance_{patience}": LeastVariance(patience=patience) for patience in (100, 300)}
     ends: dict[str, int] = {}
     outputs, averages, curve = [], [], []
     start = time.process_time()
-    for state in iterate(noisy, settings, seed=seed, autocast=True):
+    for state in iterate(noisy, chosen, seed=seed, autocast=True):
         for name, rule in rules.items():
             if name not in ends:
                 rule.update(state.iteration, state.output, state.loss)
@@ -69,28 +64,19 @@ def run(picture: Tensor, seed: int) -> tuple[dict, list[dict]]:
     return row | {"cpu_seconds": round(time.process_time() - start)}, curve
 
 
-def write(name: str, rows: list[dict]) -> None:
-    """A table into results/."""
-    with (RESULTS / f"{name}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def main() -> None:
     """Measure, write after each run."""
     rows, curves = [], []
     for name, corner in CORNERS.items():
         picture = part(name, corner, SIDE, 0.25)
         for seed in SEEDS:
-            row, curve = run(picture, seed)
+            row, curve = run(picture, seed, settings.denoising(SIGMA).narrow(*(WIDTH,) * 5))
             which = {"picture": name, "seed": seed}
             setting = {"side": SIDE, "width": WIDTH, "sigma": SIGMA, "iterations": ITERATIONS}
-            about = {"machine": hardware.processor_name(), "date": datetime.date.today()}
-            rows.append(which | setting | row | about)
-            curves += [which | point | about for point in curve]
-            write("prior-stopping", rows)
-            write("prior-stopping-curves", curves)
+            rows.append(which | setting | row)
+            curves += [which | point for point in curve]
+            experiments.write("prior-stopping", rows)
+            experiments.write("prior-stopping-curves", curves)
             print(rows[-1], flush=True)
 
 

@@ -6,8 +6,6 @@ and the mask of letters, as results/prior-*.png. Barbara needs $IMTRANS_DATA/DIP
 out without it. Names of tasks (text x4 hole jpeg half) as arguments run these alone; the other rows stay.
 """
 
-import csv
-import datetime
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
-from prior_stopping import RESULTS, part, write
+from prior_stopping import part
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from imtrans import degrade, figures, hardware, images, metrics, prior, zoo
+from imtrans import degrade, experiments, images, metrics, prior, zoo
 from imtrans.assets import data_root
+from imtrans.models.deep_image_prior import Level
 from imtrans.resize import imresize
 from imtrans.restore import super_resolve
 
@@ -71,14 +70,14 @@ def whole(answer: Tensor, truth: Tensor) -> float:
 
 
 def luma(answer: Tensor, truth: Tensor) -> float:
-    """PSNR of 8-bit luma without a border of 4, as super-resolution is measured."""
+    """PSNR of 8-bit luma without a border of 4, as super-resolution is experiments."""
     planes = (metrics.luma(x.clamp(0, 1), rounded=True) for x in (answer, truth))
     return metrics.psnr(*planes, border=4).item()
 
 
 def in_hole(answer: Tensor, truth: Tensor) -> float:
     """PSNR of the pixels in the hole alone."""
-    return whole(figures.crop(answer, HOLE), figures.crop(truth, HOLE))
+    return whole(images.crop(answer, HOLE), images.crop(truth, HOLE))
 
 
 def written(side: int) -> Tensor:
@@ -101,10 +100,10 @@ def text() -> Task:
     """Letters over a photograph."""
     truth = part("astronaut", (50, 4), 128)
     mask = written(128)
-    images.write(RESULTS / "prior-text-mask.png", mask)
+    images.write(experiments.FOLDERS[-1] / "prior-text-mask.png", mask)
     observed, known = truth * mask, {"mask": mask}
     baseline = "biharmonic", biharmonic(observed, mask)
-    settings = prior.inpainting()
+    settings = prior.settings.inpainting()
     return Task("text", "astronaut", truth, observed, observed, settings, 1500, baseline, whole, known, "prior-text")
 
 
@@ -115,16 +114,16 @@ def enlargement(name: str, corner: tuple[int, int]) -> Task:
     how = {"degrade": partial(degrade.lanczos_down, scale=4), "size": (128, 128)}
     shown = imresize(observed, 4).clamp(0, 1)
     trained = super_resolve(zoo.load("vdsr"), observed, 4).clamp(0, 1)
-    settings = prior.super_resolution(4)
+    settings = prior.settings.super_resolution(4)
     return Task("x4", name, truth, observed, shown, settings, 400, ("vdsr", trained), luma, how, f"prior-x4-{name}")
 
 
 def half(barbara: Tensor) -> Task:
     """Half of the pixels, of the part of Barbara with her face and her scarf."""
-    truth = figures.crop(barbara, (320, 60, 128, 128))
+    truth = images.crop(barbara, (320, 60, 128, 128))
     mask = degrade.pixel_mask(128, 128, keep=0.5, seed=0)
     observed, known = truth * mask, {"mask": mask}
-    settings = replace(prior.half_the_pixels(), rate=0.01)
+    settings = replace(prior.settings.half_the_pixels(), rate=0.01)
     note = "a part of 512×512; rate 0.01 in place of 0.001"
     baseline = "biharmonic", biharmonic(observed, mask)
     return Task("half", "barbara", truth, observed, observed, settings, 2500, baseline, whole, known, note=note)
@@ -134,7 +133,7 @@ def jpeg() -> Task:
     """Quality 10, with the settings and the iterations of the paper."""
     truth = part("astronaut", (50, 4), 128)
     decoded = degrade.jpeg(truth, 10)
-    settings = prior.jpeg_cleanup()
+    settings = prior.settings.jpeg_cleanup()
     doing_nothing = "the JPEG", decoded
     return Task("jpeg", "astronaut", truth, decoded, decoded, settings, 2400, doing_nothing, whole, keep="prior-jpeg")
 
@@ -145,9 +144,10 @@ def hole(skips: bool) -> Task:
     left, top, width, height = HOLE
     mask = torch.ones(1, 1, 160, 160)
     mask[..., top : top + height, left : left + width] = 0
-    observed, settings, keep, note = truth * mask, prior.large_hole(), "prior-hole", ""
+    observed, settings, keep, note = truth * mask, prior.settings.large_hole(), "prior-hole", ""
     if skips:
-        settings, keep, note = replace(settings, skip=(4,) * 6), "prior-hole-skips", "with skips of 4"
+        settings = replace(settings, shape={**settings.shape, "skip": 4})
+        keep, note = "prior-hole-skips", "with skips of 4"
     baseline = "biharmonic", biharmonic(observed, mask)
     known = {"mask": mask}
     return Task("hole", "coffee", truth, observed, observed, settings, 700, baseline, in_hole, known, keep, note)
@@ -177,20 +177,29 @@ def run(task: Task) -> dict:
             break
     answer = state.average.clamp(0, 1)
     if task.keep:
-        kept = figures.crop(answer, AROUND) if task.name == "hole" else answer
-        images.write(RESULTS / f"{task.keep}.png", kept)
+        kept = images.crop(answer, AROUND) if task.name == "hole" else answer
+        images.write(experiments.FOLDERS[-1] / f"{task.keep}.png", kept)
     best = max(range(task.iterations), key=decibels.__getitem__)
     mask = task.how.get("mask")
     together = answer if mask is None else torch.where(mask > 0, task.observed, answer)
-    row = {"task": task.name, "picture": task.picture, "side": task.truth.shape[-1], "width": max(task.settings.down)}
-    row |= {"skip": max(task.settings.skip), "rate": task.settings.rate, "iterations": task.iterations}
+    levels = [level for level in task.settings.network().modules() if isinstance(level, Level)]
+    width = max(level.down[0].out_channels for level in levels)
+    skip = max(level.skip[0].out_channels if level.skip else 0 for level in levels)
+    row = {"task": task.name, "picture": task.picture, "side": task.truth.shape[-1], "width": width}
+    row |= {"skip": skip, "rate": task.settings.rate, "iterations": task.iterations}
     row |= {"input_psnr": f"{task.measure(task.shown, task.truth):.2f}", "baseline": task.baseline[0]}
     row |= {"baseline_psnr": f"{task.measure(task.baseline[1], task.truth):.2f}", "psnr": f"{decibels[-1]:.2f}"}
     # What is known need not be taken from the network: its pixels put back.
     row |= {"psnr_known_kept": f"{task.measure(together, task.truth):.2f}"}
     row |= {"best": f"{decibels[best]:.2f}", "best_iteration": best + 1, "measured_on": task.measure.__name__}
     row |= {"note": task.note, "collapses": state.collapses, "cpu_seconds": round(time.process_time() - start)}
-    return row | {"machine": hardware.processor_name(), "date": datetime.date.today()}
+    return row
+
+
+def two_decimals(row: dict) -> dict:
+    """A stored row as it was printed: decibels with two decimals."""
+    decibels = ("input_psnr", "baseline_psnr", "psnr", "psnr_known_kept", "best")
+    return row | {key: f"{row[key]:.2f}" for key in decibels}
 
 
 def main() -> None:
@@ -199,12 +208,12 @@ def main() -> None:
     if unknown := chosen - {"text", "x4", "hole", "jpeg", "half"}:
         sys.exit(f"no task is called {' '.join(sorted(unknown))}: text x4 hole jpeg half")
     if chosen:
-        with (RESULTS / "prior-tasks.csv").open(newline="") as file:
-            rows = {(row["task"], row["picture"], row["note"]): row for row in csv.DictReader(file)}
+        stored = experiments.rows("prior-tasks")
+        rows = {(row["task"], row["picture"], row["note"]): two_decimals(row) for row in stored}
     for task in tasks():
         if not chosen or task.name in chosen:
             rows[task.name, task.picture, task.note] = row = run(task)
-            write("prior-tasks", list(rows.values()))
+            experiments.write("prior-tasks", list(rows.values()))
             print(row, flush=True)
 
 

@@ -9,7 +9,7 @@ from imtrans import experiments
 from imtrans.data import benchmarks
 from imtrans.degrade import Downscale
 from imtrans.evaluation import evaluate
-from imtrans.recipes import RECIPES
+from imtrans.recipes import srcnn
 from imtrans.training import fit
 
 STEPS, EVERY = 1_000, 50
@@ -21,7 +21,7 @@ def main() -> None:
     set5 = benchmarks.load("Set5")
     rows = []
     for seed in SEEDS:
-        recipe = replace(RECIPES["srcnn-x3"](budget="full"), steps=STEPS, validate_every=EVERY, seed=seed)
+        recipe = replace(srcnn.full(scale=3), steps=STEPS, validate_every=EVERY, seed=seed)
         run = fit(recipe, validate=lambda network: {"psnr": evaluate(network, set5, Downscale(3)).psnr}, progress=False)
         for entry in run.log:
             if "psnr" in entry:

@@ -54,7 +54,7 @@ def window(low_res: Tensor) -> None:
     column, row = EYE
     half = 8
     cut = low_res[0, :, row - half : row + half + 1, column - half : column + half + 1].permute(1, 2, 0)
-    figure, ax = figures.canvas(width=5.4, height=2.9)
+    figure, ax = figures.canvas(width=5.0, height=3.0)
     side = half + 0.5
     ax.imshow(cut.clamp(0, 1).numpy(), extent=(-side, side, side, -side), interpolation="nearest")
     ax.set_xticks(np.arange(-side, side + 1), minor=True)
@@ -67,7 +67,7 @@ def window(low_res: Tensor) -> None:
         ax.add_patch(_square(reach, "#000000", 3.6))
         ax.add_patch(_square(reach, color, 1.8))
         ax.plot([], [], color=color, linewidth=3, label=f"{text}: {field} / {SCALE} = {field / SCALE:.1f}")
-    legend = ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=9, facecolor="#8a8f98", edgecolor="none")
+    legend = figure.legend(loc="outside right center", fontsize=9, facecolor="#8a8f98", edgecolor="none")
     for text in legend.get_texts():
         text.set_color("#000000")
     (FIGURES / "srcnn-window.png").write_bytes(figures.png(figure))
@@ -82,7 +82,7 @@ def _square(reach: float, color: str, width: float):
 def curve() -> None:
     """The upper part of the paper's Fig. 1 from our own training."""
     rows = experiments.rows("srcnn-curve")
-    figure, ax = figures.canvas(height=3.2)
+    figure, ax = figures.canvas(width=5.6, height=3.2)
     for seed in sorted({row["seed"] for row in rows}):
         points = [(row["patches"], row["psnr"]) for row in rows if row["seed"] == seed]
         ax.plot(*zip(*points, strict=True), color=figures.COLORS[0], linewidth=1.5, label=None if seed else "SRCNN")
@@ -91,7 +91,7 @@ def curve() -> None:
         ax.axhline(level, color=figures.INK, linewidth=1.2, linestyle="--")
         ax.annotate(model.lower() if model == "Bicubic" else model, (1, level), xycoords=("axes fraction", "data"),
                     ha="right", va="bottom", fontsize=9)  # fmt: skip
-    ax.set(xscale="log", ylim=(29.2, 32.9), xlabel="training patches seen", ylabel="PSNR on Set5, ×3, in dB")
+    ax.set(xlim=(0, 34_000), ylim=(28.8, 32.9), xlabel="training patches seen", ylabel="PSNR on Set5, ×3, in dB")
     ax.legend(frameon=False, fontsize=9, loc="center right")
     (FIGURES / "srcnn-curve.png").write_bytes(figures.png(figure))
 
@@ -100,7 +100,7 @@ def spectra() -> None:
     """Power by frequency of X, Y and F(Y), and the share of X's power that each gets wrong."""
     rows = experiments.rows("srcnn-spectra")
     x = [row["frequency"] for row in rows]
-    figure, (left, right) = figures.canvas(width=7.2, columns=2)
+    figure, (left, right) = figures.canvas(width=6.4, columns=2)
     for name, label in (("X", "original X"), ("F", "SRCNN F(Y)"), ("Y", "bicubic Y")):
         left.plot(x, [10 * np.log10(row[name] / rows[0]["X"]) for row in rows], label=label)
     for name, label, color in (("F-X", "SRCNN", 1), ("Y-X", "bicubic", 2)):
@@ -123,17 +123,18 @@ def lives_on() -> None:
         ("srcnn", "SRCNN 9-5-5", 2016),
         ("vdsr", "VDSR", 2016),
         ("edsr", "EDSR", 2017),
+        ("rcan", "RCAN", 2018),
     )
-    figure, ax = figures.canvas(height=3.0)
+    figure, ax = figures.canvas(width=5.6, height=3.0)
     for paper, model, year in methods:
         psnr = published.rows(paper, model=model, set="Set5", scale=4)[0]["psnr"]
-        network = model.split()[0] in ("SRCNN", "VDSR", "EDSR")
+        network = model.split()[0] in ("SRCNN", "VDSR", "EDSR", "RCAN")
         ax.plot(year, psnr, "o" if network else "s", color=figures.COLORS[0 if network else 1])
         ax.annotate(model.split()[0], (year, psnr), xytext=(7, -3), textcoords="offset points", fontsize=9)
     bicubic = published.rows("srcnn", model="Bicubic", set="Set5", scale=4)[0]["psnr"]
     ax.axhline(bicubic, color=figures.INK, linewidth=1.2, linestyle="--")
     ax.annotate("bicubic", (2004, bicubic), xytext=(0, 3), textcoords="offset points", fontsize=9)
-    ax.set(xlim=(2003, 2019), ylim=(28, 33), xlabel="year", ylabel="PSNR on Set5, ×4, in dB")
+    ax.set(xlim=(2003, 2020), ylim=(28, 33), xlabel="year", ylabel="PSNR on Set5, ×4, in dB")
     (FIGURES / "srcnn-lives-on.png").write_bytes(figures.png(figure))
 
 

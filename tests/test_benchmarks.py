@@ -123,9 +123,7 @@ def test_pixels_of_the_data_root(name, data_root):
     pictures = benchmarks.verify(name, data_root / (SETS[name].part_of or name))
     assert [stem for stem, _ in pictures] == list(SETS[name].pictures)
     channels = {picture.shape[1] for _, picture in pictures}
-    assert channels == {"Set14": {1, 3}, "Set12": {1}, "BSD68": {1}, "Train400": {1}}.get(
-        name, {3}
-    )
+    assert channels == {"Set14": {1, 3}, "Set12": {1}, "BSD68": {1}, "Train400": {1}}.get(name, {3})
 
 
 def gray(levels: np.ndarray) -> np.ndarray:

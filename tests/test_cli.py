@@ -570,7 +570,8 @@ def test_results_survive_a_terminal_that_lacks_their_letters(tmp_path, gray, enc
 
 # One level of six features in place of the paper's five of 128: a picture takes milliseconds.
 NARROW = {
-    name: getattr(prior, name)().narrow(6) for name in ("denoising", "inpainting", "hole_filling", "super_resolution")
+    name: getattr(prior.settings, name)().narrow(6)
+    for name in ("denoising", "inpainting", "hole_filling", "super_resolution")
 }
 
 
@@ -579,7 +580,9 @@ def narrow(monkeypatch):
     """The paper's settings, but narrow; the names of those that were asked for."""
     asked = []
     for name, settings in NARROW.items():
-        monkeypatch.setattr(prior, name, lambda *_, name=name, settings=settings: asked.append(name) or settings)
+        monkeypatch.setattr(
+            prior.settings, name, lambda *_, name=name, settings=settings: asked.append(name) or settings
+        )
     monkeypatch.setenv("CI", "1")  # no progress bar
     return asked
 
@@ -617,7 +620,8 @@ def test_prior_denoises_by_the_settings_of_the_paper(capsys, tmp_path, narrow, c
 
 
 def test_prior_denoising_ends_by_its_rule(capsys, tmp_path, cat, narrow, monkeypatch):
-    monkeypatch.setattr(prior, "LeastVariance", partial(prior.LeastVariance, warmup=3, patience=2))
+    hasty = partial(prior.LeastVariance, warmup=3, patience=2)
+    monkeypatch.setattr(prior.planning, "LeastVariance", hasty)
     ended = []
     real = prior.restore
     monkeypatch.setattr(prior, "restore", lambda *given, **how: ended.append(real(*given, **how)) or ended[-1])
@@ -767,7 +771,7 @@ def test_ctrl_c_keeps_the_result_of_prior_so_far(capsys, tmp_path, cat, narrow, 
             if state.iteration == 5:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(prior, "iterate", interrupted)
+    monkeypatch.setattr(prior.fit, "iterate", interrupted)
     out = tmp_path / "clean.png"
     with pytest.raises(SystemExit) as stop:
         cli.main(["prior", str(cat), str(out), "--task", task, "--scale", "2", "--iterations", "1200"])

@@ -72,6 +72,17 @@ def test_data_uri_keeps_to_its_limit():
         data_uri(x, limit=500)
 
 
+def test_data_uri_keeps_full_chroma_under_a_limit():
+    """Red and blue columns in turn, too noisy for PNG: at half the chroma they would become purple."""
+    stripes = torch.zeros(1, 3, 64, 64)
+    stripes[:, 0, :, ::2] = stripes[:, 2, :, 1::2] = 0.8
+    stripes = stripes + 0.1 * torch.rand(1, 1, 64, 64)
+    uri = data_uri(stripes, limit=6_000)
+    assert uri.startswith("data:image/jpeg")
+    shown = decode(uri).reshape(64, 64, 3)
+    assert (shown[:, ::2, 0].astype(int) - shown[:, ::2, 2]).min() > 100
+
+
 def test_data_uri_refuses_what_is_no_picture():
     with pytest.raises(ValueError, match="one picture of 1"):
         data_uri(torch.rand(2, 3, 4, 4))

@@ -14,6 +14,7 @@ from imtrans.models.deep_image_prior import Hourglass
 from imtrans.models.dncnn import DnCNN, fold_batch_norm, from_vdsr
 from imtrans.models.edsr import EDSR, upsampler
 from imtrans.models.espcn import ESPCN
+from imtrans.models.rcan import RCAN, ResidualChannelAttentionBlock
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 
@@ -33,6 +34,8 @@ MODELS = {
     "EDSR x2": (lambda: EDSR(2, blocks=2, features=8), 3, True, (2,)),
     "EDSR x3": (lambda: EDSR(3, blocks=2, features=8), 3, True, (3,)),
     "EDSR x4": (lambda: EDSR(4, blocks=2, features=8, residual_scale=1.0), 3, True, (4,)),
+    "RCAN x2": (lambda: RCAN(2, groups=2, blocks=2, features=16, reduction=2), 3, True, (2,)),
+    "RCAN x3 without attention": (lambda: RCAN(3, groups=2, blocks=2, features=8, reduction=None), 3, True, (3,)),
 }
 
 
@@ -100,21 +103,27 @@ def test_srcnn_sizes(options, weights, biases):
         (lambda: fold_batch_norm(DnCNN.for_three_tasks()), 665_921),
         (lambda: DnCNN.for_three_tasks(batch_norm=False), 665_921),
         (lambda: fold_batch_norm(DnCNN(channels=3, depth=20)), 668_227),
-        (lambda: prior.denoising().network(), 2_217_831),
-        (lambda: prior.jpeg_cleanup().network(), 572_827),
-        (lambda: prior.super_resolution(4).network(), 2_217_831),
-        (lambda: prior.super_resolution(8).network(), 2_217_831),
-        (lambda: prior.hole_filling().network(), 2_157_955),
-        (lambda: prior.inpainting().network(), 3_002_627),
-        (lambda: prior.large_hole().network(), 2_996_467),
-        (lambda: prior.half_the_pixels().network(1), 2_217_573),
-        (lambda: prior.flash().network(), 2_184_307),
+        (lambda: prior.settings.denoising().network(), 2_217_831),
+        (lambda: prior.settings.jpeg_cleanup().network(), 572_827),
+        (lambda: prior.settings.super_resolution(4).network(), 2_217_831),
+        (lambda: prior.settings.super_resolution(8).network(), 2_217_831),
+        (lambda: prior.settings.hole_filling().network(), 2_157_955),
+        (lambda: prior.settings.inpainting().network(), 3_002_627),
+        (lambda: prior.settings.large_hole().network(), 2_996_467),
+        (lambda: prior.settings.half_the_pixels().network(1), 2_217_573),
+        (lambda: prior.settings.flash().network(), 2_184_307),
         (lambda: EDSR.baseline(2), 1_369_859),
         (lambda: EDSR.baseline(3), 1_554_499),
         (lambda: EDSR.baseline(4), 1_517_571),
         (lambda: EDSR.paper(2), 40_729_603),
         (lambda: EDSR.paper(3), 43_680_003),
         (lambda: EDSR.paper(4), 43_089_923),
+        (lambda: RCAN(2), 15_444_643),
+        (lambda: RCAN(3), 15_629_283),
+        (lambda: RCAN(4), 15_592_355),
+        (lambda: RCAN(2, reduction=None), 15_328_643),
+        (lambda: RCAN.small(2), 179_227),
+        (lambda: RCAN.small(2, reduction=None), 177_475),
     ],
 )
 def test_parameter_counts(build, parameters):
@@ -130,6 +139,30 @@ def test_edsr_subtracts_the_mean_of_div2k_and_adds_it_again():
         nn.init.zeros_(parameter)
     output = model(torch.rand(1, 3, 4, 4))  # of a network that adds nothing: the mean alone
     assert torch.allclose(output, torch.tensor([0.4488, 0.4371, 0.4040]).view(1, 3, 1, 1).expand(1, 3, 8, 8))
+
+
+def test_rcan_scales_each_channel_by_what_the_means_of_all_decide():
+    """Against the formulas: s = f(W_U δ(W_D z)) and F + s ⊙ W2 δ(W1 F)."""
+    block, x = ResidualChannelAttentionBlock(features=8, reduction=4), torch.rand(2, 8, 6, 5)
+    first, _, second, attention = block.layers
+    _, down, _, up, _ = attention.weights
+    branch = second(first(x).relu())
+    z = branch.mean(dim=(2, 3))  # (N, C)
+    s = torch.sigmoid(
+        up.weight[..., 0, 0] @ (down.weight[..., 0, 0] @ z.T + down.bias[:, None]).relu() + up.bias[:, None]
+    )
+    torch.testing.assert_close(block(x), x + s.T[..., None, None] * branch)
+
+
+def test_rcan_is_groups_under_short_skips_and_one_long_skip():
+    model, x = RCAN(2, groups=2, blocks=1, features=8, reduction=4), torch.rand(1, 3, 6, 5)
+    features = model.head(x - model.mean)
+    y = features
+    for group in model.body[:2]:
+        block, last = group.layers
+        y = y + last(block(y))
+    wanted = model.tail(features + model.body[-1](y)) + model.mean
+    torch.testing.assert_close(model(x), wanted)
 
 
 def test_edsr_sees_the_picture_less_the_mean():

@@ -2,6 +2,9 @@
 
 import csv
 import importlib.util
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -35,6 +38,10 @@ def test_the_list_names_networks_of_the_registry(on_gpu):
 
 def test_newcomers_of_the_registry_come_in_by_themselves(on_gpu):
     assert on_gpu.order(["newcomer", "srcnn-x2", "espcn-x3", "vdsr"]) == ["vdsr", "espcn-x3", "newcomer"]
+
+
+def test_without_a_gpu_the_smallest_come_first(on_gpu):
+    assert on_gpu.order(["vdsr", "espcn-x3"], gpu=False) == ["espcn-x3", "vdsr"]
 
 
 def test_time_is_shared_by_value(on_gpu):
@@ -150,3 +157,57 @@ def test_pictures_held_out_are_not_among_the_training_folders(on_gpu, tmp_path, 
         (links,) = on_gpu.training_folders()
     assert links.name == "BSD500_test"
     assert [name for name, _ in benchmarks.load_folder(links)] == ["one", "two"]
+
+
+STUB = """
+import json, os, sys, time
+from pathlib import Path
+task, name, work = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+if task == "train" and name == "dncnn-3":
+    sys.exit("this one fails")
+if task in ("train", "speed"):
+    (work / f"{name}.speed").write_text(json.dumps({"network": name}))
+if task == "train":
+    (work / f"{name}.ready").write_text(json.dumps({"small": name == "espcn-x3"}))
+    while not (work / f"{name}.go").exists():
+        time.sleep(0.02)
+    begun = time.monotonic()
+    time.sleep(max(0, float((work / f"{name}.go").read_text()) - begun - 0.3))
+    folder = work / "runs" / f"{name}-full"
+    folder.mkdir(parents=True)
+    (folder / f"{name}.safetensors").write_bytes(b"weights")
+    (work / f"{name}.scores").write_text(json.dumps([{"network": name, "begun": begun, "ended": time.monotonic()}]))
+    if name == "dncnn-blind":
+        time.sleep(60)
+"""
+
+
+def test_a_dry_run_trains_all_that_can_train_and_ends_in_time(on_gpu, monkeypatch, capfd):
+    """The whole script on stubs in place of trainings, as on a GPU: one fails, one never ends, one is small."""
+
+    def start(self, name, task):
+        self.processes[name] = subprocess.Popen([sys.executable, "-c", STUB, task, name, str(on_gpu.WORK)])
+
+    monkeypatch.setattr(on_gpu.Children, "start", start)
+    monkeypatch.setattr(on_gpu, "matmul_rate", lambda: 1e12)
+    for name, value in {"GPU": True, "LEAST": 0.5, "CLOSING": 1.0}.items():
+        monkeypatch.setattr(on_gpu, name, value)
+    monkeypatch.setenv("MINUTES", "0.15")
+    monkeypatch.setenv("NETWORKS", "vdsr dncnn-3 dncnn-blind espcn-x3")
+    monkeypatch.setenv("NOTEBOOK", "01-srcnn")
+    monkeypatch.setenv("STARTED", "0")  # both are set by the script, and restored after the test
+    monkeypatch.setenv("MATMUL_RATE", "0")
+    started = time.monotonic()
+    on_gpu.main()
+    assert time.monotonic() - started < 9 + 1
+    with (on_gpu.OUT / "gpu-speed.csv").open() as file:
+        measured = {row["network"] for row in csv.DictReader(file)}
+    assert measured == {"vdsr", "dncnn-blind", "espcn-x3", *on_gpu.SPEED_ONLY}
+    with (on_gpu.OUT / "gpu-scores.csv").open() as file:
+        times = {row["network"]: (float(row["begun"]), float(row["ended"])) for row in csv.DictReader(file)}
+    assert set(times) == {"vdsr", "dncnn-blind", "espcn-x3"}
+    assert times["vdsr"][1] <= times["dncnn-blind"][0]  # the large ones in turn
+    assert times["espcn-x3"][0] < times["vdsr"][1]  # the small one beside them
+    names = zipfile.ZipFile(on_gpu.OUT / "trained-1.zip").namelist()
+    assert sorted(names) == [f"{name}-full/{name}.safetensors" for name in sorted(times)]
+    assert "over after" in capfd.readouterr().out

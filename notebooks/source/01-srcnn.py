@@ -258,7 +258,7 @@ print(f"{ratio:.0f} = 21 · 21 pixels per patch")
 # %%
 from imtrans import recipes
 
-recipe = recipes.RECIPES["srcnn-x3"](budget=BUDGET)
+recipe = recipes.srcnn.recipe(BUDGET, scale=SCALE)
 pairs = recipe.data(recipe.seed)  # pairs[i] is (Y_i, X_i)
 
 # %%
@@ -310,11 +310,11 @@ def train(network, steps):
 # networks fail. What does the start change in a network of three layers?
 
 # %%
-from imtrans.models.srcnn import paper_init
+from imtrans.recipes.starts import small_gaussian
 
 torch.manual_seed(0)
 by_default = train(SRCNN(padding="valid"), steps=400)
-by_paper = train(paper_init(SRCNN(padding="valid")), steps=400)
+by_paper = train(small_gaussian(SRCNN(padding="valid")), steps=400)
 
 # %%
 last_batches = [batch(step) for step in range(350, 400)]
@@ -351,7 +351,7 @@ claim("after 400 steps bicubic is beaten", late[0] / bicubic_loss, below=1)
 # weak directions learn as fast as strong ones. The recipe says everything else:
 
 # %%
-print(*recipe.material, recipe.optimizer, sep="\n")
+print(*recipe.sources, recipe.optimizer, sep="\n")
 print(f"{recipe.steps} steps of {recipe.batch} pairs")
 
 # %%
@@ -547,7 +547,7 @@ cost = borders["replicate"][3] - borders["zeros"][3]
 claim("zeros cost more than a decibel", cost, above=1)
 inner = [row[6] for row in borders.values()]
 assert max(inner) - min(inner) < 1e-4
-print("✓ six pixels further inside, all three agree")
+print("✓ with 6 pixels left out, all three agree")
 
 # %%
 with torch.no_grad():

@@ -340,7 +340,7 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 258, 262, 284  # tags of TIFF
 
 
 def _upright(image: "Image") -> np.ndarray:
-    """Pillow's levels (H, W) or (H, W, C), turned as EXIF says. Pillow itself turns TIFF."""
+    """Pillow's levels (H, W) or (H, W, C), turned as EXIF says. Pillow turns TIFF itself, and forgets the tag."""
     from PIL.Image import Transpose
 
     image.load()
@@ -357,7 +357,7 @@ def _upright(image: "Image") -> np.ndarray:
         turn = turns.get(image.getexif().get(0x0112))
     except Exception:  # damaged metadata: the pixels are sound
         turn = None
-    return np.asarray(image if turn is None or image.format == "TIFF" else image.transpose(turn))
+    return np.asarray(image if turn is None else image.transpose(turn))
 
 
 def _eight_bits(image: "Image") -> tuple[str, "Image"]:

@@ -125,6 +125,9 @@ class Slider:
         control.observe(lambda change: setattr(picture, "value", self._compute(change["new"]).markup), names="value")
         return ipywidgets.VBox([picture, control])
 
+    def __repr__(self) -> str:
+        return self.frames.words
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         # A front end with a kernel takes the first of these that it knows; a stored page, the HTML.
         view = {"version_major": 2, "version_minor": 0, "model_id": self.live().model_id}

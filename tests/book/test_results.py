@@ -120,6 +120,11 @@ def test_a_number_that_is_not_there_is_an_error(text):
         results.measured(text, {"net-x3": CARD})
 
 
+def test_a_published_number_without_a_level_is_named_by_its_task():
+    half_the_pixels = ROW | {"set": "Barbara", "task": "inpainting", "scale": "", "psnr": "32.22", "ssim": ""}
+    assert results.published("net Net Barbara inpainting psnr", [*ROWS, half_the_pixels]) == "32.22"
+
+
 def test_quoting_a_published_number():
     assert results.published("net Net Set5 3 psnr", ROWS) == "32.39"
     assert results.published("net Net Set5 3 rerun_psnr", [ROWS[0] | {"rerun_psnr": "32.4"}]) == "32.40"

@@ -20,7 +20,7 @@ def player(course: playlist.Course, lecture: playlist.Lecture) -> str:
         embed = f"https://www.youtube-nocookie.com/embed/videoseries?list={course.playlist}"
         watch = course.url
         opens = f"the playlist, for lecture {lecture.number}"
-        note = f" The player opens the whole playlist; pick lecture {lecture.number} there."
+        note = " The player opens the whole playlist; look for its title there."
     return (
         f'<figure class="lecture-video" data-embed="{escape(embed)}" data-watch="{escape(watch)}">'
         f'<button type="button" aria-label="Play {opens} (loads YouTube)">'

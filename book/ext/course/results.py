@@ -206,10 +206,10 @@ def pick(query: list[str], rows: list[dict], owner: str) -> str:
 
 
 def at_level(row: dict, level: str) -> bool:
-    """Whether a row is of a level: `x3`, `q10`, `25` (a noise level, or a scale), or the words of its degradation."""
+    """Whether a row is of a level: `x3`, `q10`, `25` (noise or scale), or the words of its degradation or its task."""
     parts = re.fullmatch(r"([xq]?)(\d+(?:\.\d+)?)", level)
     if not parts:
-        return row.get("degradation") == level
+        return level in (row.get("degradation"), row.get("task"))
     keys = {"x": ("scale",), "q": ("quality",), "": ("scale", "sigma")}[parts[1]]
     return float(parts[2]) in [number(row.get(key)) for key in keys]
 

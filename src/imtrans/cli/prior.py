@@ -1,9 +1,7 @@
 """The command that restores one picture by the deep image prior."""
 
 import math
-import time
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +9,6 @@ from torch import Tensor
 
 from imtrans import hardware, images, prior
 from imtrans.cli.files import In, Out, note, read_for, write
-from imtrans.degrade import lanczos_down
 from imtrans.resize import imresize
 
 
@@ -59,29 +56,22 @@ def restore(
             raise ValueError(f"no known pixel survives shrinking to --max-side {max_side}")
 
     # Choose the paper's settings for the task
-    size, stop = tuple(picture.shape[-2:]), None
-    options: dict[str, Any] = {"seed": seed, "device": hardware.best_device(), "autocast": True}
-    if task == "denoise":
-        settings, stop = prior.denoising(), prior.LeastVariance()
-    elif task == "inpaint":
-        settings = prior.hole_filling() if prior.holds_a_hole(known) else prior.inpainting()
-        options["mask"] = known
-    else:
-        settings = prior.super_resolution(scale)
-        size = (scale * size[0], scale * size[1])
-        options |= {"degrade": partial(lanczos_down, scale=scale), "size": size}
-        alpha = None if alpha is None else imresize(alpha, scale)
-    iterations = settings.iterations if iterations is None else iterations
+    plan = prior.plan(task, picture, mask=known, scale=scale)
+    options = {"seed": seed, "device": hardware.best_device(), "autocast": True, **plan.options}
+    if alpha is not None and task == "super-resolve":
+        alpha = imresize(alpha, scale)
+    iterations = plan.settings.iterations if iterations is None else iterations
     if iterations < 1:
         raise ValueError(f"at least one iteration is needed, got {iterations}")
 
     # Fit the network and write the result
-    _estimate(picture, settings, iterations, size, options)
-    fitted = prior.restore(picture, settings, iterations=iterations, stop=stop, keep_on_interrupt=True, **options)
+    _estimate(picture, plan, iterations, options)
+    options |= {"iterations": iterations, "stop": plan.stop, "keep_on_interrupt": True}
+    fitted = prior.restore(picture, plan.settings, **options)
     result = fitted.picture if known is None else known * picture + (1 - known) * fitted.picture
     write(target, result, alpha, source)
     done = len(fitted.losses)
-    if done < iterations and not (stop and stop.done):
+    if done < iterations and not (plan.stop and plan.stop.done):
         raise KeyboardInterrupt(f" after {done:,} of {iterations:,} iterations; {target} holds the result so far")
 
 
@@ -99,7 +89,7 @@ def _read_mask(path: Path, invert: bool, picture: Tensor) -> Tensor:
 
 def _shrinking_factor(picture: Tensor, max_side: int, scale: int) -> Fraction:
     """The largest factor that `imresize` accepts, a fraction with a denominator up to 100, to reach ``max_side``."""
-    smallest, side = prior.denoising().network().smallest, max_side * scale
+    smallest, side = prior.settings.denoising().network().smallest, max_side * scale
     if side < smallest:
         raise ValueError(f"the hourglass needs {smallest} pixels on each side, --max-side {max_side} leaves {side}")
     longest = max(picture.shape[-2:])
@@ -109,25 +99,20 @@ def _shrinking_factor(picture: Tensor, max_side: int, scale: int) -> Fraction:
     return factor
 
 
-def _estimate(
-    picture: Tensor, settings: prior.Settings, iterations: int, size: tuple[int, int], options: dict[str, Any]
-) -> None:
+def _estimate(picture: Tensor, plan: prior.Plan, iterations: int, options: dict[str, Any]) -> None:
     """Estimate time and memory from two trial iterations.
 
     Raises:
         ValueError: If the memory does not suffice.
     """
-    needed, free = prior.needed_bytes(settings, *size, picture.shape[1]), hardware.free_bytes(options["device"])
+    (height, width), free = plan.size, hardware.free_bytes(options["device"])
+    needed = prior.needed_bytes(plan.settings, height, width, picture.shape[1])
     if needed > free:
         side = math.floor(max(picture.shape[-2:]) * math.sqrt(0.8 * free / needed))
         raise ValueError(
-            f"{size[1]}×{size[0]} pixels need about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
+            f"{width}×{height} pixels need about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
             f"--max-side {side} would fit"
         )
-    states = prior.iterate(picture, settings, **options)
-    next(states)  # the first one is slower
-    started = time.monotonic()
-    next(states)
-    minutes = (time.monotonic() - started) * iterations / 60
+    minutes = prior.seconds_per_iteration(picture, plan.settings, **options) * iterations / 60
     duration = "less than a minute" if minutes < 1 else f"about {minutes:.0f} minutes at most"
     note(f"{duration}, {needed / 1e9:.1f} GB of memory")

@@ -27,12 +27,12 @@ class Level(nn.Module):
     """One scale: at half the size and back again, beside a thin skip; what lies deeper is ``inner``.
 
     Args:
-        in_channels: Channels of the input (N, in_channels, H, W).
+        in_channels: Channels of the input, (N, in_channels, H, W).
         down: Channels at half the size.
-        up: Channels of the output (N, up, H, W).
+        up: Channels of the result, (N, up, H, W).
         skip: Channels of the skip; 0 for none.
-        inner: The next level, with ``inner_channels`` out; None at the bottom.
-        inner_channels: Channels of the output of ``inner``, which is enlarged again.
+        inner: The next level; None at the bottom.
+        inner_channels: Channels that ``inner`` returns; at the bottom, ``down``.
         kernel: Side of the kernels on the way down; on the way up they are 3×3.
         mode: bilinear or nearest enlargement.
         last_1x1: Whether a 1×1 convolution ends the level.
@@ -43,6 +43,7 @@ class Level(nn.Module):
         in_channels: int,
         down: int,
         up: int,
+        *,
         skip: int,
         inner: nn.Module | None,
         inner_channels: int,
@@ -73,11 +74,11 @@ class Hourglass(nn.Module):
     Args:
         in_channels: Channels of the fixed input z.
         out_channels: Channels of the picture.
-        down: Channels on the way down, one number per level.
+        down: Channels on the way down, one number per level, the outermost first.
         up: Channels on the way up, one number per level.
-        skip: Channels of the skips, one number per level; 0 for none.
+        skip: Channels of the skips, 0 for none: one number for all levels, or one per level, the outermost first.
         kernel: Side of the kernels on the way down.
-        mode: Enlargement, bilinear or nearest; one for all levels, or one per level, the outermost first.
+        mode: Enlargement, bilinear or nearest: one for all levels, or one per level, the outermost first.
         last_1x1: Whether a 1×1 convolution ends each level.
 
     Raises:
@@ -90,15 +91,16 @@ class Hourglass(nn.Module):
         out_channels: int = 3,
         down: tuple[int, ...] = (128,) * 5,
         up: tuple[int, ...] = (128,) * 5,
-        skip: tuple[int, ...] = (4,) * 5,
+        skip: int | tuple[int, ...] = 4,
         kernel: int = 3,
         mode: str | tuple[str, ...] = "bilinear",
         last_1x1: bool = True,
     ) -> None:
         super().__init__()
+        skips = (skip,) * len(down) if isinstance(skip, int) else skip
         modes = (mode,) * len(down) if isinstance(mode, str) else mode
-        if not len(down) == len(up) == len(skip) == len(modes) > 0:
-            raise ValueError(f"as many levels down as up, skips and modes, got {down}, {up}, {skip}, {modes}")
+        if not len(down) == len(up) == len(skips) == len(modes) > 0:
+            raise ValueError(f"as many levels down as up, skips and modes, got {down}, {up}, {skips}, {modes}")
         if not set(modes) <= set(UPSAMPLING):
             raise ValueError(f"the enlargement is one of {', '.join(UPSAMPLING)}, got {mode!r}")
         # The deepest maps must keep two pixels a side to be normalised, and more than mirroring takes.
@@ -107,7 +109,17 @@ class Hourglass(nn.Module):
         for i in reversed(range(len(down))):
             before = in_channels if i == 0 else down[i - 1]
             after = down[i] if inner is None else up[i + 1]
-            inner = Level(before, down[i], up[i], skip[i], inner, after, kernel, modes[i], last_1x1)
+            inner = Level(
+                before,
+                down[i],
+                up[i],
+                skip=skips[i],
+                inner=inner,
+                inner_channels=after,
+                kernel=kernel,
+                mode=modes[i],
+                last_1x1=last_1x1,
+            )
         self.body = inner
         self.head = nn.Sequential(nn.Conv2d(up[0], out_channels, 1), nn.Sigmoid())
 
@@ -115,7 +127,7 @@ class Hourglass(nn.Module):
         """A picture (N, out_channels, H, W) in (0, 1) from z (N, in_channels, H, W).
 
         Raises:
-            ValueError: If a side is too short to be halved once per level.
+            ValueError: If a side is too short to be halved once a level.
         """
         if min(z.shape[-2:]) < self.smallest:
             size = f"{z.shape[-2]}×{z.shape[-1]}"

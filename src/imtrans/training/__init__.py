@@ -4,7 +4,8 @@
     run.model  # the trained network, ready for inference
 
 It runs as it is on a CPU, on a GPU, and under ``torchrun`` on many of them (Accelerate). A run is exactly reproducible
-from (recipe, seed, machine), and one that was killed and resumed ends with the very same weights.
+from (recipe, seed, machine), and one that was killed and resumed ends with the very same weights; on a GPU, which makes
+its samples itself, both hold but for the order of sums.
 """
 
 from imtrans.training.clipping import clip_by_rate
