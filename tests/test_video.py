@@ -1,5 +1,6 @@
 """Videos in and out: what is written is read again, and what is refused."""
 
+import struct
 import sys
 from fractions import Fraction
 
@@ -53,6 +54,18 @@ def test_a_video_may_have_odd_sides(pan, tmp_path):
     pytest.importorskip("av")
     video.write(tmp_path / "odd.mp4", [picture[..., :47, :63] for picture in pan], 25)
     assert {tuple(frame.shape) for frame in video.frames(tmp_path / "odd.mp4")} == {(1, 3, 47, 63)}
+
+
+def test_a_video_of_a_phone_held_upright_is_turned(pan, clip):
+    """A phone writes its frames lying and this matrix, a quarter turn clockwise, into the header of the track."""
+    identity = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    quarter = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    content = clip.read_bytes()
+    track = content.index(b"tkhd")
+    clip.write_bytes(content[:track] + content[track:].replace(identity, quarter, 1))
+    frame = next(video.frames(clip))
+    assert frame.shape == (1, 3, 64, 48)
+    assert psnr(frame, pan[0].rot90(-1, (-2, -1))).item() > 32
 
 
 def test_gray_pictures_become_gray_frames(tmp_path):
