@@ -22,7 +22,7 @@ from imtrans.training import SGD, Recipe, clip_by_rate, fit, staircase
 
 SCALE, FEATURES, BATCH = 2, 32, 8
 EVERY = 10  # steps in one point of a curve
-STEPS = 200
+STEPS = 150
 DEPTHS = (5, 10, 20)
 RATE, THETA = 0.1, 1e-4
 

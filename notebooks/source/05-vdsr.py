@@ -294,10 +294,10 @@ def by_sgd(network, rate, theta=None, steps=8):
 
 # %%
 torch.manual_seed(0)
-start = VDSR(depth=10).state_dict()
+start = VDSR(depth=10, features=32).state_dict()
 ends = {}
 for theta in (None, 1e-4):
-    network = VDSR(depth=10)
+    network = VDSR(depth=10, features=32)
     network.load_state_dict(start)
     ends[theta] = by_sgd(network, rate=0.1, theta=theta)[-1]
 print("without a clip, a finite loss:", math.isfinite(ends[None]))
@@ -358,14 +358,14 @@ print("✓ each moves by θ, at either rate: only its sign counts")
 
 # %% [markdown]
 # So much of this training is *sign descent*. Is the size of θ important? The
-# paper does not give it. We trained a smaller network for 200 steps by several
+# paper does not give it. We trained a smaller network for 150 steps by several
 # clips; the page shows the curves.
 
 # %%
 from imtrans import experiments
 
 table = [
-    {"θ": row["theta"], "first rate": row["rate"], "PSNR": row["psnr"]}
+    {"θ": str(row["theta"]), "rate": str(row["rate"]), "PSNR": row["psnr"]}
     for row in experiments.rows("vdsr-clipping")
 ]
 figures.table(table, caption="Ten layers, 32 channels; Set5 ×2, y8.")
@@ -580,7 +580,7 @@ claim("left of ×2, at ×1.5, it does harm", vdsr_gain[1.5], below=-0.5)
 # %% [markdown]
 # ## Deeper, with and without
 #
-# The paper's own comparison, in small: six trainings by its solver, 200 steps
+# The paper's own comparison, in small: six trainings by its solver, 150 steps
 # each, on the 91 pictures.
 
 # %%
