@@ -63,7 +63,8 @@ def main() -> None:
     set5, rows = benchmarks.load("Set5"), []
     bicubic = f"{part(Bicubic())[1]:.2f}"
     networks = [(RDN, dict(zip(PARTS, on, strict=True))) for on in product((False, True), repeat=3)]
-    for kind, switches in [*networks, (WithoutBody, {})]:
+    networks = [networks[0], networks[-1], (WithoutBody, {}), *networks[1:-1]]  # what matters most comes first
+    for kind, switches in networks:
         recipe = replace(
             rdn.full(SCALE),
             model=lambda kind=kind, switches=switches: small(kind, switches),

@@ -96,7 +96,7 @@ class RDN(nn.Module):
 
     @classmethod
     def small(cls, scale: int = 2) -> "RDN":
-        """8 blocks of 4 convolutions, growth rate 32: 1.39 M parameters at ×2, like EDSR's baseline. Not in the paper."""
+        """8 blocks of 4 convolutions, growth rate 32: 1.39 M parameters at ×2, as EDSR's baseline. Not the paper's."""
         return cls(scale, blocks=8, layers=4, growth=32)
 
     def forward(self, low_res: Tensor) -> Tensor:
