@@ -18,7 +18,7 @@ from imtrans.degrade import bicubic_down_up
 from imtrans.restore import super_resolve
 
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
-FACE = (24, 10, 108, 120)  # left, top, width, height in that part of the astronaut
+FACE = (24, 44, 108, 120)  # left, top, width, height in that part of the astronaut
 HEADER, GAP = 26, 6  # pixels above a panel for its label, and between panels
 
 
@@ -59,7 +59,7 @@ def fusion() -> None:
 
 def degradations() -> None:
     """A face by `vdsr` from the three low resolutions, and the original."""
-    original = photos.photo("astronaut").picture[..., :165, 150:309]  # the face and some surroundings
+    original = photos.photo("astronaut").picture[..., :180, 150:309]  # the face and some surroundings
     network, panels = zoo.load("vdsr"), {}
     for name, degradation in DEGRADATIONS.items():
         restored = super_resolve(network, degradation(original), 3).clamp(0, 1)
