@@ -635,6 +635,8 @@ check(
 # mean loss when *one* part is removed from the whole, and the mean gain when
 # *one* part is added to nothing, in dB. `value("CM + LRL")` reads a cell;
 # `"no CM, LRL, GFF"` is the empty network.
+#
+# *Hint.* Three cells have two parts, three have one.
 
 
 # %% tags=["ground"]
@@ -671,6 +673,8 @@ check(
 # dB on Set5 by `rgb-y` and 38.16 by `rgb-y8`. MDSR's row in the same table is
 # by `rgb-y8`. By how many dB does RDN lead in print, and by how many on one
 # protocol?
+#
+# *Hint.* MDSR's score stands in the table under *Measuring*.
 
 # %% tags=["stub"]
 leads = ...  # (in print, on one protocol)
