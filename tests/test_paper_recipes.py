@@ -123,6 +123,20 @@ PAPERS = {
         sets=("T91", "BSD200", "BSD500_test"),  # DIV2K may not be passed on
         loss=L1,
     ),
+    "rdn-small-x2": Solver(  # the authors' code: 1,000 "epochs" of 1,000 updates, halved every 200
+        optimizer=ADAM,
+        rate=1e-4,
+        last_layer=1e-4,
+        biases=1e-4,
+        later={199_999: 1e-4, 200_000: 5e-5, 999_999: 1e-4 / 16},
+        weight_decay=0,
+        theta=None,
+        patch=(48, 96),
+        batch=16,
+        steps=1_000_000,
+        sets=("T91", "BSD200", "BSD500_test"),  # DIV2K may not be passed on
+        loss=L1,
+    ),
     "rcan-small-x2": Solver(  # the authors' code: 1,000 "epochs" of 1,000 updates, halved every 200
         optimizer=ADAM,
         rate=1e-4,
