@@ -14,6 +14,7 @@ from imtrans.data import benchmarks, photos
 from imtrans.degrade import Downscale
 from imtrans.evaluation import evaluate, score_picture
 from imtrans.images import modcrop
+from imtrans.protocols import PROTOCOLS
 
 SCALE = 2
 
@@ -33,7 +34,7 @@ def main() -> None:
     for name, picture in benchmarks.load("Set5"):
         truth = modcrop(picture, SCALE)
         with torch.inference_mode():
-            outputs = eight(network, Downscale(SCALE)(truth))
+            outputs = eight(network, PROTOCOLS["rgb-y"].observe(truth, Downscale(SCALE), 0))
         mean = outputs.mean(dim=0, keepdim=True)
         each = [  # the first one is the identity's
             score_picture(name, output, truth, protocol="rgb-y", border=SCALE).scores for output in (outputs[:1], mean)

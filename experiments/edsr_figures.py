@@ -3,6 +3,7 @@
 Writes book/static/figures/edsr-*.png. Needs neither data nor network; the same bytes each time. Half a minute.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -18,8 +19,8 @@ from imtrans.restore import super_resolve
 
 SCALE = 2
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
-EYE = (164, 84, 56, 56)  # left, top, width, height in the cat
-HEADER, GAP, ZOOM = 26, 6, 4
+PATCH = (132, 346, 82, 82)  # left, top, width, height of the mission patch on the astronaut's suit
+HEADER, GAP, ZOOM = 26, 6, 3
 PLAIN, OWN, REMOVED = "#cfe3f1", "#f6d3b8", "#f0f0ea"
 ABLATION = {
     "plain": "plain\n4 blocks, L1",
@@ -36,8 +37,8 @@ def save(figure, name: str) -> None:
 
 
 def photograph() -> None:
-    """The cat's eye: bicubic, EDSR, EDSR+, original, each pixel a square."""
-    original = images.modcrop(photos.photo("chelsea").picture, SCALE)
+    """The mission patch: bicubic, EDSR, EDSR+, original, each pixel a square."""
+    original = images.modcrop(photos.photo("astronaut").picture, SCALE)
     low_res = images.to_float(images.to_uint8(bicubic_down(original, SCALE)))
     network = zoo.load("edsr-baseline-x2")
     panels = {
@@ -46,11 +47,11 @@ def photograph() -> None:
         "EDSR+": super_resolve(network, low_res, SCALE, self_ensemble=True),
         "original": original,
     }
-    side = ZOOM * EYE[2]
+    side = ZOOM * PATCH[2]
     sheet = Image.new("RGB", (len(panels) * (side + GAP) - GAP, side + HEADER), figures.GROUND)
     draw = ImageDraw.Draw(sheet)
     for index, (label, picture) in enumerate(panels.items()):
-        cut = figures.crop(picture.clamp(0, 1), EYE).repeat_interleave(ZOOM, -1).repeat_interleave(ZOOM, -2)
+        cut = figures.crop(picture.clamp(0, 1), PATCH).repeat_interleave(ZOOM, -1).repeat_interleave(ZOOM, -2)
         levels = images.to_uint8(cut)[0].permute(1, 2, 0).numpy()
         sheet.paste(Image.fromarray(np.ascontiguousarray(levels)), (index * (side + GAP), HEADER))
         draw.text((index * (side + GAP) + 4, 3), label, fill=figures.INK, font=ImageFont.load_default(17))
@@ -98,7 +99,7 @@ def blocks() -> None:
         for y, layer in places:
             color = OWN if layer == "× ρ" else "#ffffff" if layer == "+" else PLAIN
             box(ax, x, y, layer, color, width=0.62 if layer == "+" else 1.7)
-        for (above, _), (below, _) in zip(places, places[1:], strict=False):
+        for (above, _), (below, _) in pairwise(places):
             arrow(ax, (x, above - 0.31), (x, below + 0.31))
         arrow(ax, (x, 8.6), (x, rows[0] + 0.31))
         arrow(ax, (x, places[-1][0] - 0.31), (x, places[-1][0] - 1.0))
@@ -130,13 +131,14 @@ def network() -> None:
 
     ax.text(0.2, 7.5, "MDSR", fontsize=11, fontweight="bold", color=figures.INK, va="center")
     parts = [(7.7, "B residual\nblocks", PLAIN), (10.1, "conv", PLAIN), (11.7, "+", "#ffffff")]
-    row(3.4, parts, (5.9, 11.7))
+    row(3.4, parts, (6.0, 11.7))
+    arrow(ax, (5.9, 3.4), (6.55, 3.4))
     arrow(ax, (0.0, 3.4), (0.45, 3.4))
     box(ax, 1.2, 3.4, "conv", PLAIN, width=1.5, height=1.0)
     for y, scale in ((5.6, 2), (3.4, 3), (1.2, 4)):
         box(ax, 4.0, y, f"2 blocks\n5×5, ×{scale}", OWN, width=2.3, height=1.0)
         arrow(ax, (1.95, 3.4), (2.85, y))
-        arrow(ax, (5.15, y), (6.55, 3.4))
+        arrow(ax, (5.15, y), (5.9, 3.4))
         box(ax, 14.0, y, f"upsample\n×{scale}", OWN, width=2.3, height=1.0)
         box(ax, 16.6, y, "conv", OWN, width=1.5, height=1.0)
         arrow(ax, (12.01, 3.4), (12.85, y))

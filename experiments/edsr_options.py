@@ -1,6 +1,7 @@
 """Lecture 8: the options table of the slides, counted on the models.
 
-Writes results/edsr-options.csv: per network and scale the parameters, and the multiplications for an output of 1280×720.
+Writes results/edsr-options.csv: per network and scale the parameters, and the multiplications for an output of
+1280×720.
 """
 
 from functools import partial
