@@ -47,15 +47,33 @@ def photograph() -> None:
         "EDSR+": super_resolve(network, low_res, SCALE, self_ensemble=True),
         "original": original,
     }
-    side = ZOOM * PATCH[2]
-    sheet = Image.new("RGB", (len(panels) * (side + GAP) - GAP, side + HEADER), figures.GROUND)
+    side_by_side({label: figures.crop(picture, PATCH) for label, picture in panels.items()}, ZOOM, "photo")
+
+
+def fog() -> None:
+    """A photograph at two contrasts, and a channel of either behind a normalised convolution of random weights."""
+    head = figures.crop(photos.photo("astronaut").picture, (150, 0, 160, 160))
+    foggy = 0.5 * head + 0.4
+    torch.manual_seed(2)
+    layer = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 1, 3, padding=1, padding_mode="replicate"), torch.nn.BatchNorm2d(1, eps=1e-12)
+    )
+    panels = {"photograph": head, "in fog": foggy}
+    panels |= {f"{name}, normalised": 0.5 + layer(picture) / 6 for name, picture in tuple(panels.items())}
+    side_by_side(panels, 2, "fog")
+
+
+def side_by_side(panels: dict[str, torch.Tensor], zoom: int, name: str) -> None:
+    """Write pictures of one size in a row, each below its label, each pixel a square."""
+    height, width = (zoom * side for side in next(iter(panels.values())).shape[-2:])
+    sheet = Image.new("RGB", (len(panels) * (width + GAP) - GAP, height + HEADER), figures.GROUND)
     draw = ImageDraw.Draw(sheet)
     for index, (label, picture) in enumerate(panels.items()):
-        cut = figures.crop(picture.clamp(0, 1), PATCH).repeat_interleave(ZOOM, -1).repeat_interleave(ZOOM, -2)
-        levels = images.to_uint8(cut)[0].permute(1, 2, 0).numpy()
-        sheet.paste(Image.fromarray(np.ascontiguousarray(levels)), (index * (side + GAP), HEADER))
-        draw.text((index * (side + GAP) + 4, 3), label, fill=figures.INK, font=ImageFont.load_default(17))
-    sheet.save(FIGURES / "edsr-photo.png", optimize=True)
+        large = picture.clamp(0, 1).expand(-1, 3, -1, -1).repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
+        levels = images.to_uint8(large)[0].permute(1, 2, 0).numpy()
+        sheet.paste(Image.fromarray(np.ascontiguousarray(levels)), (index * (width + GAP), HEADER))
+        draw.text((index * (width + GAP) + 4, 3), label, fill=figures.INK, font=ImageFont.load_default(17))
+    sheet.save(FIGURES / f"edsr-{name}.png", optimize=True)
 
 
 def box(ax, x: float, y: float, text: str, color: str = PLAIN, width: float = 1.7, height: float = 0.62) -> None:
@@ -249,6 +267,7 @@ def main() -> None:
     """Draw all of them."""
     with torch.inference_mode():
         photograph()
+        fog()
     blocks()
     network()
     ablation()

@@ -1,8 +1,9 @@
 """Lecture 8: why a wide network needs residual scaling.
 
-All on the paper's scale, levels 0 … 255 less the mean. Writes two tables. results/edsr-steps.csv: how far one step of Adam at the paper's rate moves the output of a fresh
-network of 16 blocks, by width and ρ, in 8-bit levels; mean of three starts. results/edsr-wide.csv: the loss of the paper's 32 blocks
-of 256 features, with ρ = 1 and ρ = 0.1, in its first steps on small patches of the bundled photographs.
+All on the paper's scale, levels 0 … 255 less the mean. Writes two tables. results/edsr-steps.csv: how far one step of
+Adam at the paper's rate moves the output of a fresh network of 16 blocks, by width and ρ, in levels; mean of three
+starts. results/edsr-wide.csv: the loss of the paper's 32 blocks of 256 features, with ρ = 1 and ρ = 0.1, in its first
+steps on small patches of the bundled photographs.
 """
 
 import torch
