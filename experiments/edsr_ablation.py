@@ -54,19 +54,15 @@ def training_step(model: nn.Module, low_res: torch.Tensor) -> None:
 
 def memory() -> list[dict]:
     """The paper's baseline with and without batch normalisation, and plain with as much memory."""
-    low_res = torch.rand(16, 3, 48, 48)
-    networks = {
-        "batch norm": EDSR(2, blocks=16, features=64, residual_scale=1.0, batch_norm=True),
-        "plain": EDSR.baseline(2),
-    }
-    blocks = 16
-    kept = {name: kept_bytes(model, low_res) for name, model in networks.items()}
-    while kept_bytes(EDSR(2, blocks=blocks + 1, features=64, residual_scale=1.0), low_res) <= kept["batch norm"]:
+    patch, batch = torch.rand(1, 3, 48, 48), 16  # memory and time go with the number of patches
+    plain = partial(EDSR, 2, features=64, residual_scale=1.0)
+    networks = {"batch norm": plain(blocks=16, batch_norm=True), "plain": plain(blocks=16)}
+    room, blocks = kept_bytes(networks["batch norm"], patch), 16
+    while kept_bytes(plain(blocks=blocks + 1), patch) <= room:
         blocks += 1
-    networks["plain, same memory"] = EDSR(2, blocks=blocks, features=64, residual_scale=1.0)
-    kept["plain, same memory"] = kept_bytes(networks["plain, same memory"], low_res)
-    few = low_res[:1]  # time goes with the number of patches
-    seconds = experiments.best_times([partial(training_step, model, few) for model in networks.values()], rounds=4)
+    networks["plain, same memory"] = plain(blocks=blocks)
+    kept = {name: batch * kept_bytes(model, patch) for name, model in networks.items()}
+    seconds = experiments.best_times([partial(training_step, model, patch) for model in networks.values()], rounds=8)
     return [
         {
             "network": name,
@@ -98,7 +94,7 @@ def variants() -> list[Recipe]:
     """The plain network, and those that differ from it in one thing."""
     low_res = torch.rand(8, 3, 24, 24)
     plain, normalised = (small(blocks=4, batch_norm=b) for b in (False, True))
-    fast, slow = experiments.best_times([partial(training_step, m, low_res) for m in (plain, normalised)], rounds=15)
+    fast, slow = experiments.best_times([partial(training_step, m, low_res) for m in (plain, normalised)], rounds=40)
     blocks, room = 4, kept_bytes(normalised, low_res)
     while kept_bytes(small(blocks=blocks + 1), low_res) <= room:
         blocks += 1
