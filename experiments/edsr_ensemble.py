@@ -1,8 +1,8 @@
 """Lecture 8: the geometric self-ensemble of the shipped EDSR baseline (needs Set5).
 
 Writes results/edsr-ensemble.csv: per picture of Set5 at ×2 the PSNR of one output and of the mean of eight (protocol
-rgb-y), and, on the raw outputs, the mean squared error of one on average, that of the mean, and the spread of the eight
-around their mean. results/edsr-photograph.csv: the page's photograph by three methods.
+rgb-y), and, on the luma of the raw outputs within the same border, in squared levels: the mean squared error of one on
+average, that of the mean, and the spread of the eight around their mean. results/edsr-photograph.csv: the page's photograph by three methods.
 """
 
 from statistics import fmean
@@ -10,10 +10,11 @@ from statistics import fmean
 import torch
 
 from imtrans import experiments, zoo
+from imtrans.color import rgb_to_y
 from imtrans.data import benchmarks, photos
 from imtrans.degrade import Downscale
 from imtrans.evaluation import evaluate, score_picture
-from imtrans.images import modcrop
+from imtrans.images import modcrop, shave
 from imtrans.protocols import PROTOCOLS
 
 SCALE = 2
@@ -39,15 +40,16 @@ def main() -> None:
         each = [  # the first one is the identity's
             score_picture(name, output, truth, protocol="rgb-y", border=SCALE).scores for output in (outputs[:1], mean)
         ]
-        one = (outputs - truth).square().mean().item()
+        luma, luma_of_truth = (255 * shave(rgb_to_y(x), SCALE) for x in (outputs, truth))
+        middle = luma.mean(dim=0, keepdim=True)
         rows.append(
             {
                 "picture": name,
                 "psnr": each[0]["psnr"],
                 "psnr_plus": each[1]["psnr"],
-                "mse_of_one": 255**2 * one,
-                "mse_of_mean": 255**2 * (mean - truth).square().mean().item(),
-                "spread": 255**2 * (outputs - mean).square().mean().item(),
+                "mse_of_one": (luma - luma_of_truth).square().mean().item(),
+                "mse_of_mean": (middle - luma_of_truth).square().mean().item(),
+                "spread": (luma - middle).square().mean().item(),
             }
         )
     rows.append({"picture": "mean", **{key: fmean(row[key] for row in rows) for key in rows[0] if key != "picture"}})

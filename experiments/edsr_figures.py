@@ -214,8 +214,8 @@ def ensemble() -> None:
     figure, ax = figures.canvas(width=5.6, height=2.8)
     place = np.arange(len(rows))
     foretold = [10 * np.log10((row["mse_of_mean"] + row["spread"]) / row["mse_of_mean"]) for row in rows]
-    ax.bar(place - 0.2, [row["gain"] for row in rows], 0.38, label="measured, luma")
-    ax.bar(place + 0.2, foretold, 0.38, label="from the spread, RGB")
+    ax.bar(place - 0.2, [row["gain"] for row in rows], 0.38, label="measured")
+    ax.bar(place + 0.2, foretold, 0.38, label="foretold from the spread")
     ax.set_xticks(place, [row["picture"] for row in rows])
     ax.set(ylabel="gain in dB")
     ax.legend(frameon=False, fontsize=9)
