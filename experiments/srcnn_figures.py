@@ -130,7 +130,8 @@ def lives_on() -> None:
         psnr = published.rows(paper, model=model, set="Set5", scale=4)[0]["psnr"]
         network = model.split()[0] in ("SRCNN", "VDSR", "EDSR", "RCAN")
         ax.plot(year, psnr, "o" if network else "s", color=figures.COLORS[0 if network else 1])
-        ax.annotate(model.split()[0], (year, psnr), xytext=(7, -3), textcoords="offset points", fontsize=9)
+        place, side = ((-7, -3), "right") if model == "EDSR" else ((7, -3), "left")  # RCAN is to its right
+        ax.annotate(model.split()[0], (year, psnr), xytext=place, textcoords="offset points", ha=side, fontsize=9)
     bicubic = published.rows("srcnn", model="Bicubic", set="Set5", scale=4)[0]["psnr"]
     ax.axhline(bicubic, color=figures.INK, linewidth=1.2, linestyle="--")
     ax.annotate("bicubic", (2004, bicubic), xytext=(0, 3), textcoords="offset points", fontsize=9)
