@@ -2,7 +2,8 @@
 
 Writes results/edsr-ensemble.csv: per picture of Set5 at ×2 the PSNR of one output and of the mean of eight (protocol
 rgb-y), and, on the luma of the raw outputs within the same border, in squared levels: the mean squared error of one on
-average, that of the mean, and the spread of the eight around their mean. results/edsr-photograph.csv: the page's photograph by three methods.
+average, that of the mean, and the spread of the eight around their mean. results/edsr-photograph.csv: the page's
+photographs by two methods.
 """
 
 from statistics import fmean

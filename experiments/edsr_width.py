@@ -17,7 +17,7 @@ from imtrans.recipes.pictures import training_pictures
 RATE = 1e-4  # Adam's, in the paper
 SEEDS = (0, 1, 2)
 WIDTHS = ((64, 1.0), (128, 1.0), (256, 1.0), (256, 0.1))  # features, ρ
-STEPS, PATCH, BATCH = 24, 12, 2
+STEPS, PATCH, BATCH = 20, 8, 2
 
 
 def batches(size: int, batch: int):

@@ -178,6 +178,8 @@ figures.table(table, caption="Parameters.")
 
 # %%
 foggy = 0.5 * photo + 0.4  # half the contrast, brighter
+
+# %%
 convolution = nn.Conv2d(3, 16, 3)
 normalise = nn.BatchNorm2d(16, eps=1e-12).train()
 with torch.no_grad():
@@ -243,6 +245,8 @@ from imtrans import recipes
 
 recipe = recipes.edsr.quick(scale=SCALE)
 pairs = recipe.data(recipe.seed)  # pairs[i] is (low resolution, clean)
+
+# %%
 two = zip(pairs[0], pairs[1], strict=True)
 x, y = (torch.stack(side) for side in two)
 x, y = x[..., :16, :16], y[..., :32, :32]
@@ -370,6 +374,8 @@ from imtrans.training import fit
 times_2 = degrade.Downscale(SCALE)
 options = {"progress": False, "device": DEVICE}
 options["validate"] = validator([times_2])
+
+# %%
 keep = {}
 if CHECKPOINTS:
     keep = {"folder": f"{CHECKPOINTS}/edsr", "resume": True}
@@ -405,6 +411,8 @@ figures.curves(
 
 # %%
 rows = experiments.rows("edsr-ablation")
+
+# %%
 table = []
 for name in dict.fromkeys(row["network"] for row in rows):
     mine = [row for row in rows if row["network"] == name]
@@ -433,9 +441,12 @@ for key in ("data", "optimizer", "steps", "batch", "parameters"):
 from imtrans.evaluation import evaluate
 from imtrans.models.baselines import Bicubic
 
+# %%
 box = (100, 300, 192, 192)  # a part of the photograph, to save time
 test = [("astronaut", figures.crop(photo, box))]
 networks = {"bicubic": Bicubic(), "this run": run.model, "shipped": shipped}
+
+# %%
 scores = {
     name: evaluate(model, test, times_2, protocol="rgb-y").psnr
     for name, model in networks.items()
@@ -462,6 +473,7 @@ claim("the shipped weights beat bicubic by over 2 dB", over, above=2)
 # %%
 from imtrans import published
 
+# %%
 measured = {(s["set"], s["protocol"]): s["psnr"] for s in card["scores"]}
 table = [{"network": "baseline, ours", "PSNR": measured["Set5", "rgb-y"]}]
 for model in ("VDSR", "EDSR baseline", "EDSR", "EDSR+"):
@@ -524,6 +536,8 @@ def turned_back(x, i):
 with torch.no_grad():
     views = [turned_back(shipped(turned(part, i)), i) for i in range(8)]
 outputs = torch.cat(views)  # (8, 3, 192, 192)
+
+# %%
 mean = outputs.mean(dim=0, keepdim=True)
 by_package = super_resolve(shipped, part, SCALE, self_ensemble=True)
 assert torch.allclose(mean, by_package, atol=1e-5)
@@ -553,6 +567,8 @@ truth = figures.crop(photo, (100, 300, 192, 192))
 one = (outputs - truth).double().square().mean()
 all_eight = (mean - truth).double().square().mean()
 spread = (outputs - mean).double().square().mean()
+
+# %%
 assert abs(one - spread - all_eight) < 1e-8
 gain = 10 * math.log10(one / all_eight)
 claim("the ensemble gains, but less than half a decibel", gain, below=0.5)
@@ -618,6 +634,8 @@ PATH = ""
 cat = photos.photo("chelsea").picture
 cat = degrade.bicubic_down(figures.crop(cat, (100, 60, 160, 120)), 2)
 mine = images.read(PATH) if PATH else cat.clamp(0, 1)
+
+# %%
 large = {
     "bicubic": resize.imresize(mine, SCALE),
     "EDSR": super_resolve(shipped, mine, SCALE, tile=256),
@@ -764,15 +782,18 @@ blocks, weights_and_biases = ..., ...
 
 # %% tags=["solution"]
 blocks = 16 * 4 // 2  # four stacks per normalised block, two per plain one
-weights_and_biases = parameters(blocks, 64, 2)
+convolution_of_64 = 9 * 64**2 + 64
+weights_and_biases = 1_369_859 + (blocks - 16) * 2 * convolution_of_64
 
 # %% tags=["wrong"]
 blocks, weights_and_biases = 32, 2 * 1_369_859
 
 # %% tags=["check"]
+with torch.device("meta"):
+    deep = EDSR(2, blocks=32, features=64).parameters()
 check(
     (blocks, weights_and_biases),
-    (32, 1_369_859 + 16 * 2 * 36_928),
+    (32, sum(p.numel() for p in deep)),
     because="twice the blocks, and less than twice the parameters",
     mistakes=[((32, 2 * 1_369_859), "head and tail are not doubled")],
 )
