@@ -23,7 +23,7 @@ from imtrans.training import Adam, Run, fit
 
 SCALE = 2
 SEEDS = (0, 1, 2)
-ATTENTION_STEPS, SKIP_STEPS, KEPT_STEPS = 1_200, 600, 2_400
+ATTENTION_STEPS, SKIP_STEPS, KEPT_STEPS = 1_200, 600, 1_600
 PICTURES = training_pictures(("T91", "BSD200", "BSD500_test")).rgb()
 RECIPE = rcan.full(SCALE)
 
@@ -81,7 +81,7 @@ def attention() -> None:
         for name, model in variants.items():
             run = train(model, ATTENTION_STEPS, seed, optimizer=Adam(1e-3))
             scores[name].append(set5(run.model))
-            row = {"attention": name, "seed": seed, "steps": run.steps, "psnr": f"{scores[name][-1]:.2f}"}
+            row = {"attention": name, "seed": seed, "steps": run.step, "psnr": f"{scores[name][-1]:.2f}"}
             rows.append(row | {"seconds": round(run.seconds), "protocol": "rgb-y"})
             experiments.write("rcan-attention", rows)
     for name, found in scores.items():
@@ -96,7 +96,7 @@ def skips() -> None:
     for long in (False, True):
         for short in (False, True):
             run = train(lambda long=long, short=short: deep(long, short), SKIP_STEPS, optimizer=Adam(5e-4))
-            row = {"long": "yes" if long else "no", "short": "yes" if short else "no", "steps": run.steps}
+            row = {"long": "yes" if long else "no", "short": "yes" if short else "no", "steps": run.step}
             row["psnr"] = f"{set5(run.model):.2f}"
             rows.append(row | {"seconds": round(run.seconds), "protocol": "rgb-y"})
             experiments.write("rcan-skips", rows)
@@ -109,7 +109,7 @@ def kept() -> None:
     path = experiments.FOLDERS[-1] / "rcan-short.safetensors"
     path.parent.mkdir(exist_ok=True)
     save_file(weights, path)
-    row = {"steps": run.steps, "psnr": f"{set5(run.model):.2f}", "seconds": round(run.seconds), "protocol": "rgb-y"}
+    row = {"steps": run.step, "psnr": f"{set5(run.model):.2f}", "protocol": "rgb-y"}
     experiments.write("rcan-short", [row])
 
 
