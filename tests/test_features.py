@@ -146,6 +146,21 @@ def test_a_named_trunk_that_is_missing_says_how_to_get_it(trunk, nothing_at_hand
         features.load(["relu1_1"], trunk)
 
 
+def test_the_small_network_without_weights_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(features, "SHIPPED", tmp_path / "none.safetensors")
+    with pytest.raises(FileNotFoundError, match="no trained weights here yet"):
+        features.load(["relu1_1"], "small")
+
+
+def test_the_small_network_is_loaded_from_half_precision(monkeypatch, tmp_path):
+    network = SmallVGG()
+    features.assets.save_weights(tmp_path / "small.safetensors", {k: v.half() for k, v in network.state_dict().items()})
+    monkeypatch.setattr(features, "SHIPPED", tmp_path / "small.safetensors")
+    loaded = features.load(["relu2_1"], "small")
+    wanted = network.trunk.convolutions["2_1"].weight.half().float()
+    assert torch.equal(loaded.trunk.convolutions["2_1"].weight, wanted)
+
+
 def test_a_file_with_other_bytes_is_not_taken(tmp_path, monkeypatch, nothing_at_hand):
     monkeypatch.setenv("IMTRANS_WEIGHTS", str(tmp_path))
     path = tmp_path / features.STUDENT.path

@@ -507,7 +507,7 @@ claim("the shipped weights are over 0.5 dB better", ahead, above=0.5)
 
 # %% [markdown]
 # The page has [our numbers beside the
-# paper's](../lectures/07-dncnn.md#results), on BSD68 and Set12. If you have
+# paper's](../lectures/07-dncnn.md), on BSD68 and Set12. If you have
 # Set12, the next cell measures anew.
 
 # %% tags=["nbval-ignore-output"]

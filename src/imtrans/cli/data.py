@@ -5,6 +5,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from imtrans.data import benchmarks
+from imtrans.models import features
 
 
 def list_sets() -> None:
@@ -16,11 +17,15 @@ def list_sets() -> None:
 
 
 def fetch(name: Positional[str]) -> None:
-    """Find a benchmark set, or fetch it into the user's cache, and verify its pixels.
+    """Find a benchmark set or the weights of a feature network, or fetch them into the user's cache, and verify them.
 
     Args:
-        name: Name of the set, Set5 for instance.
+        name: Name of the set, Set5 for instance; or hybrid (6 MB) or vgg19 (548 MB), feature networks.
     """
+    if name in features.FETCH:
+        features.FETCH[name]()
+        print(f"{name}: {features.load(['relu1_1'], name).about}")
+        return
     benchmarks.load(name)
     print(f"{benchmarks.find(name)} (licence: {benchmarks.SETS[name].licence})")
 

@@ -11,7 +11,7 @@ trunk       what it is                                                          
 ==========  ===========================================================================================  ======
 ``vgg19``   VGG-19 as torchvision distributes it, trained on ImageNet                                    548 MB
 ``hybrid``  VGG-19 with normalised activations up to relu3_1; above it the student of Wang et al. 2020   6 MB
-``small``   a network of our own with a quarter of the channels, distilled from the hybrid; it ships     2 MB
+``small``   a network of our own with a quarter of the channels, distilled from the hybrid               2 MB
 ==========  ===========================================================================================  ======
 
 Their numbers are on different scales. Losses that are divided by the energy of their target (`imtrans.losses`) have one
@@ -183,7 +183,7 @@ HEADS = {  # of the small network: the taps that the lectures use, and the chann
 
 
 class SmallVGG(nn.Module):
-    """The network that ships: a quarter of VGG-19's channels, and 1×1 convolutions to its teacher's channels.
+    """A network of our own: a quarter of VGG-19's channels, and 1×1 convolutions to its teacher's channels.
 
     Args:
         taps: Some of ``HEADS``.
@@ -282,10 +282,23 @@ def fetch_hybrid() -> None:
 
 
 def fetch_vgg19() -> None:
-    """Fetch torchvision's VGG-19, 548 MB, into torch's cache. Licence: CC BY 4.0, Visual Geometry Group, Oxford."""
+    """Fetch torchvision's VGG-19, 548 MB, into torch's cache. Licence: CC BY 4.0, Visual Geometry Group, Oxford.
+
+    Raises:
+        FileNotFoundError: If it could not be fetched.
+    """
+    from urllib.error import URLError
+
     from torchvision.models import VGG19_Weights
 
-    VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+    if find_vgg19() is None:
+        try:
+            VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+        except URLError as error:
+            raise FileNotFoundError(f"VGG-19 could not be fetched: {error.reason}") from None
+
+
+FETCH = {"hybrid": fetch_hybrid, "vgg19": fetch_vgg19}
 
 
 def best_trunk(*, fetch: bool = False) -> str:
@@ -352,6 +365,8 @@ def _hybrid(taps: Sequence[str], pooling: str) -> Hybrid:
 
 def _small(taps: Sequence[str], pooling: str) -> SmallVGG:
     network = SmallVGG(taps, pooling)
+    if not SHIPPED.is_file():
+        raise FileNotFoundError("the small feature network has no trained weights here yet: imtrans data fetch hybrid")
     weights = {name: tensor.float() for name, tensor in assets.load_weights(SHIPPED).items()}
     network.load_state_dict({name: weights[name] for name in network.state_dict()})
     return network
