@@ -109,8 +109,8 @@ def paper(*, scales: tuple[int, ...] = SCALES, depth: int = 20, features: int = 
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=SGD(0.1, momentum=0.9, weight_decay=1e-4),
-        # The paper does not publish θ. In small trainings 0.001 and 0.01 push the network to f(x) = 0 in some steps, from
-        # where it learns no more (lecture 5).
+        # The paper does not publish θ. In small trainings 0.001 and 0.01 push the network to f(x) = 0 in some steps,
+        # from where it learns no more (lecture 5).
         clip=clip_by_rate(1e-4),
         schedule=staircase(0.1, at=(0.25, 0.5, 0.75)),  # ÷10 after every 20 of 80 epochs
         steps=9_960,
