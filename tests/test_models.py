@@ -13,7 +13,7 @@ from imtrans.models.blocks import load_matching, start_from
 from imtrans.models.deep_image_prior import Hourglass
 from imtrans.models.dncnn import DnCNN, fold_batch_norm, from_vdsr
 from imtrans.models.edsr import EDSR, MDSR, ResidualBlock, upsampler
-from imtrans.models.espcn import ESPCN
+from imtrans.models.espcn import ESPCN, as_transposed, periodic_shuffle, shuffle_order
 from imtrans.models.rcan import RCAN, ResidualChannelAttentionBlock
 from imtrans.models.rdn import RDN, ResidualDenseBlock
 from imtrans.models.srcnn import SRCNN
@@ -578,31 +578,41 @@ def test_he_init():
 
 
 @pytest.mark.parametrize("r", [2, 3, 4])
-def test_the_shuffle_is_a_transposed_convolution(r):
-    """Convolve, then weave = a transposed convolution of stride r with a kernel r times as wide."""
-    k = 3
-    x, w = torch.rand(1, 5, 7, 6), torch.rand(r * r, 5, k, k)
-    woven = nn.PixelShuffle(r)(F.conv2d(x, w, padding=k // 2))
-    wide = torch.zeros(5, 1, r * k, r * k)
-    for i in range(r):
-        for j in range(r):
-            # sub-pixel (i, j) of the tap (a, b) lies at (r·(k-1-a) + i, r·(k-1-b) + j)
-            wide[:, 0, i::r, j::r] = w[r * i + j].flip(-1, -2)
-    transposed = F.conv_transpose2d(x, wide, stride=r, padding=r * (k // 2))
+def test_convolution_and_shuffle_are_one_transposed_convolution(r):
+    x, w, bias = torch.rand(1, 5, 7, 6), torch.rand(2 * r * r, 5, 3, 3), torch.rand(2)
+    woven = nn.PixelShuffle(r)(F.conv2d(x, w, bias.repeat_interleave(r * r), padding=1))
+    transposed = F.conv_transpose2d(x, as_transposed(w, r), bias, stride=r, padding=r)
     assert transposed.shape == woven.shape
     assert torch.allclose(transposed, woven, atol=1e-4)
 
 
-@pytest.mark.parametrize("r", [2, 3])
-def test_the_shuffle_of_the_paper_is_a_permutation(r):
-    """PS(T)[x, y] = T[⌊x/r⌋, ⌊y/r⌋, r·mod(y, r) + mod(x, r)], with x the rows: sub-pixels by columns."""
-    t = torch.rand(1, r * r, 4, 5)
-    paper = torch.zeros(1, 1, 4 * r, 5 * r)
-    for x in range(4 * r):
-        for y in range(5 * r):
-            paper[0, 0, x, y] = t[0, r * (y % r) + x % r, x // r, y // r]
-    order = torch.arange(r * r).view(r, r).T.flatten()
-    assert torch.equal(nn.PixelShuffle(r)(t[:, order]), paper)
+@pytest.mark.parametrize(("r", "colors"), [(2, 1), (3, 1), (2, 3), (3, 2)])
+def test_the_shuffle_of_the_paper_is_that_of_pytorch_with_its_channels_in_another_order(r, colors):
+    maps = torch.rand(2, colors * r * r, 4, 5)
+    woven = nn.PixelShuffle(r)(maps[:, shuffle_order(r, colors)])
+    assert torch.equal(woven, periodic_shuffle(maps, r))
+
+
+def test_the_shuffle_of_the_paper_fills_a_block_column_by_column():
+    block = periodic_shuffle(torch.arange(4.0).view(1, 4, 1, 1), 2)
+    assert block.tolist() == [[[[0, 2], [1, 3]]]]
+
+
+def test_the_shuffle_of_the_paper_keeps_the_colours_of_a_sub_pixel_together():
+    picture = periodic_shuffle(torch.arange(12.0).view(1, 12, 1, 1), 2)
+    assert picture[0, :, 0, 0].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("r", "colors", "order"),
+    [
+        (2, 1, [0, 2, 1, 3]),
+        (3, 1, [0, 3, 6, 1, 4, 7, 2, 5, 8]),
+        (2, 3, [0, 6, 3, 9, 1, 7, 4, 10, 2, 8, 5, 11]),
+    ],
+)
+def test_the_order_between_the_two_shuffles(r, colors, order):
+    assert shuffle_order(r, colors).tolist() == order
 
 
 def test_arguments():
