@@ -85,13 +85,14 @@ class RCAN(nn.Module):
 
     channels = 3
     upsamples = True
-    reach = 10  # the overlap of the authors' own tiles
 
     def __init__(
         self, scale: int = 2, groups: int = 10, blocks: int = 20, features: int = 64, reduction: int | None = 16
     ) -> None:
         super().__init__()
         self.scales = (scale,)
+        # With attention no overlap makes tiles exact; this is that of the authors' own. None: the convolutions decide.
+        self.reach = None if reduction is None else 10
         self.head = conv(3, features)
         stack = [ResidualGroup(blocks, features, reduction) for _ in range(groups)]
         self.body = nn.Sequential(*stack, conv(features, features))
