@@ -512,7 +512,7 @@ figures.table(table, caption="PSNR in dB on five photographs, ×3.")
 
 # %% [markdown]
 # ReLU is ahead of tanh, with every seed: the opposite sign. The paper trained
-# for days, with another optimiser; what holds there need not hold here.
+# much longer, with another optimiser; what holds there need not hold here.
 # ICNR makes no difference at the end. It makes one at the beginning, as sixty
 # steps show, with plain Adam:
 
