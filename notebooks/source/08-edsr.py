@@ -425,8 +425,8 @@ figures.table(table, caption="PSNR in dB on held-out pictures, ×2, rgb-y.")
 
 # %% [markdown]
 # Batch normalisation is behind from every start. Its time, spent on more
-# steps, or its memory, spent on more blocks, gain a little on the plain network,
-# though no more than two starts differ. And L2 is ahead of L1: not what the
+# steps, or its memory, spent on more blocks, gain a little on the plain
+# network, though no more than two starts differ. And L2 is ahead of L1: not what the
 # paper reports after 300,000 steps, but what 200 steps show.
 #
 # ## The shipped weights
