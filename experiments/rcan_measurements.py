@@ -148,7 +148,7 @@ def measure_tiles(network: RCAN) -> None:
 def main() -> None:
     """Measure, write."""
     network = zoo.load("rcan-small-x2") if "rcan-small-x2" in zoo.names() else short()
-    measure_gates(network, (picture for _, picture in list(benchmarks.load("BSD500_test"))[:50]))
+    measure_gates(network, (picture for _, picture in list(benchmarks.load("BSD500_test"))[:30]))
     measure_tiles(network)
 
 
