@@ -11,7 +11,7 @@ from imtrans.color import rgb_to_y, rgb_to_ycbcr
 from imtrans.degrade import Downscale, GaussianNoise, Jpeg, Mask
 from imtrans.models.baselines import Bicubic, Untouched
 from imtrans.models.dncnn import DnCNN
-from imtrans.models.edsr import EDSR
+from imtrans.models.edsr import EDSR, MDSR
 from imtrans.models.espcn import ESPCN
 from imtrans.models.rcan import RCAN
 from imtrans.models.srcnn import SRCNN
@@ -24,6 +24,7 @@ ENLARGERS = {
     "vdsr": lambda: VDSR(depth=4, features=8),
     "espcn": lambda: ESPCN(3),
     "edsr": lambda: EDSR(3, blocks=2, features=8),
+    "mdsr": lambda: MDSR(blocks=1, features=8),
 }
 sides = st.integers(1, 23)
 

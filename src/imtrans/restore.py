@@ -270,7 +270,8 @@ def _run(
     network = for_inference(model)
 
     def whole(part: Tensor) -> Tensor:
-        result = network(_channels_last(part.to(weight.device)))
+        given = _channels_last(part.to(weight.device))
+        result = network(given, zoom) if getattr(network, "takes_scale", False) else network(given)
         wanted = (*part.shape[:2], zoom * part.shape[2], zoom * part.shape[3])
         if result.shape != wanted:
             raise ValueError(f"the network made {tuple(result.shape)}, wanted {wanted}")
