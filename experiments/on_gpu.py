@@ -38,7 +38,7 @@ from imtrans.training import Recipe, fit
 
 # The most valuable first; then networks that are new in the registry.
 PRIORITY = ("vdsr", "edsr-baseline-x2", "dncnn-3", "dncnn-blind", "cdncnn-blind", "srcnn-955-x3", "espcn-x3")
-LEFT_OUT = ("srcnn-x2", "srcnn-x3", "srcnn-x4", "dncnn-15", "dncnn-25", "dncnn-50")
+LEFT_OUT = ("srcnn-x2", "srcnn-x3", "srcnn-x4", "dncnn-15", "dncnn-25", "dncnn-50", "mdsr-baseline")
 SHARES = {"vdsr": 3, "edsr-baseline-x2": 3, "dncnn-3": 2}  # of the time of the large networks; 1 for the others
 SMALL = 100_000  # parameters below which a network does not fill a GPU
 LARGER = 4  # times the batch of the recipe, which was made for a CPU

@@ -12,8 +12,8 @@ from imtrans import prior
 from imtrans.models.blocks import load_matching, start_from
 from imtrans.models.deep_image_prior import Hourglass
 from imtrans.models.dncnn import DnCNN, fold_batch_norm, from_vdsr
-from imtrans.models.edsr import EDSR, upsampler
-from imtrans.models.espcn import ESPCN
+from imtrans.models.edsr import EDSR, MDSR, ResidualBlock, upsampler
+from imtrans.models.espcn import ESPCN, as_transposed, periodic_shuffle, shuffle_order
 from imtrans.models.rcan import RCAN, ResidualChannelAttentionBlock
 from imtrans.models.rdn import RDN, ResidualDenseBlock
 from imtrans.models.srcnn import SRCNN
@@ -126,6 +126,9 @@ def test_srcnn_sizes(options, weights, biases):
         (lambda: EDSR.paper(2), 40_729_603),
         (lambda: EDSR.paper(3), 43_680_003),
         (lambda: EDSR.paper(4), 43_089_923),
+        (lambda: EDSR(2, blocks=16, features=64, batch_norm=True), 1_369_859 + 16 * 2 * 128),
+        (lambda: MDSR.baseline(), 3_230_665),
+        (lambda: MDSR.paper(), 7_957_449),
         (lambda: RDN(2), 22_123_395),
         (lambda: RDN(3), 22_308_035),
         (lambda: RDN(4), 22_271_107),
@@ -228,6 +231,50 @@ def test_edsr_is_head_blocks_long_skip_and_tail():
         y = y + 0.1 * second(first(y).relu())
     wanted = model.tail(features + model.body[2](y)) + model.mean
     assert torch.allclose(model(x), wanted, atol=1e-6)
+
+
+def test_edsr_normalises_after_each_convolution_of_a_block_on_request():
+    block = ResidualBlock(8, batch_norm=True)
+    kinds = [type(layer).__name__ for layer in block.layers]
+    assert kinds == ["Conv2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d"]
+
+
+def test_mdsr_of_the_pytorch_code_has_two_last_convolutions_less():
+    """3,227,203 and 7,953,987 parameters, where one last convolution serves all scales."""
+    with torch.device("meta"):
+        for model, shared in ((MDSR.baseline(), 3_227_203), (MDSR.paper(), 7_953_987)):
+            assert count(model) - 2 * count(model.tails["x2"][-1]) == shared
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_mdsr_trains_the_modules_of_one_scale_and_the_shared_ones(scale):
+    model, x = MDSR(blocks=2, features=8), torch.rand(2, 3, 9, 7)
+    y = model(x, scale)
+    assert y.shape == (2, 3, 9 * scale, 7 * scale)
+    (y - 0.3).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        used = name.startswith(("head", "body", f"first.x{scale}", f"tails.x{scale}"))
+        assert (parameter.grad is not None) == used, name
+
+
+def test_mdsr_is_head_two_blocks_of_the_scale_body_and_tail():
+    model, x = MDSR(blocks=2, features=4), torch.rand(1, 3, 8, 9)
+    features = model.head(x - model.mean)
+    for block in model.first["x3"]:
+        first, _, second = block.layers
+        assert first.kernel_size == second.kernel_size == (5, 5)
+        features = features + second(first(features).relu())
+    y = features
+    for block in model.body[:2]:
+        first, _, second = block.layers
+        y = y + second(first(y).relu())
+    wanted = model.tails["x3"](features + model.body[2](y)) + model.mean
+    torch.testing.assert_close(model(x, 3), wanted)
+
+
+def test_mdsr_has_no_other_scales():
+    with pytest.raises(ValueError, match="one of 2, 3, 4, got 8"):
+        MDSR(blocks=1, features=4)(torch.rand(1, 3, 8, 8), 8)
 
 
 @pytest.mark.parametrize(("scale", "steps"), [(2, [2]), (3, [3]), (4, [2, 2])])
@@ -531,31 +578,41 @@ def test_he_init():
 
 
 @pytest.mark.parametrize("r", [2, 3, 4])
-def test_the_shuffle_is_a_transposed_convolution(r):
-    """Convolve, then weave = a transposed convolution of stride r with a kernel r times as wide."""
-    k = 3
-    x, w = torch.rand(1, 5, 7, 6), torch.rand(r * r, 5, k, k)
-    woven = nn.PixelShuffle(r)(F.conv2d(x, w, padding=k // 2))
-    wide = torch.zeros(5, 1, r * k, r * k)
-    for i in range(r):
-        for j in range(r):
-            # sub-pixel (i, j) of the tap (a, b) lies at (r·(k-1-a) + i, r·(k-1-b) + j)
-            wide[:, 0, i::r, j::r] = w[r * i + j].flip(-1, -2)
-    transposed = F.conv_transpose2d(x, wide, stride=r, padding=r * (k // 2))
+def test_convolution_and_shuffle_are_one_transposed_convolution(r):
+    x, w, bias = torch.rand(1, 5, 7, 6), torch.rand(2 * r * r, 5, 3, 3), torch.rand(2)
+    woven = nn.PixelShuffle(r)(F.conv2d(x, w, bias.repeat_interleave(r * r), padding=1))
+    transposed = F.conv_transpose2d(x, as_transposed(w, r), bias, stride=r, padding=r)
     assert transposed.shape == woven.shape
     assert torch.allclose(transposed, woven, atol=1e-4)
 
 
-@pytest.mark.parametrize("r", [2, 3])
-def test_the_shuffle_of_the_paper_is_a_permutation(r):
-    """PS(T)[x, y] = T[⌊x/r⌋, ⌊y/r⌋, r·mod(y, r) + mod(x, r)], with x the rows: sub-pixels by columns."""
-    t = torch.rand(1, r * r, 4, 5)
-    paper = torch.zeros(1, 1, 4 * r, 5 * r)
-    for x in range(4 * r):
-        for y in range(5 * r):
-            paper[0, 0, x, y] = t[0, r * (y % r) + x % r, x // r, y // r]
-    order = torch.arange(r * r).view(r, r).T.flatten()
-    assert torch.equal(nn.PixelShuffle(r)(t[:, order]), paper)
+@pytest.mark.parametrize(("r", "colors"), [(2, 1), (3, 1), (2, 3), (3, 2)])
+def test_the_shuffle_of_the_paper_is_that_of_pytorch_with_its_channels_in_another_order(r, colors):
+    maps = torch.rand(2, colors * r * r, 4, 5)
+    woven = nn.PixelShuffle(r)(maps[:, shuffle_order(r, colors)])
+    assert torch.equal(woven, periodic_shuffle(maps, r))
+
+
+def test_the_shuffle_of_the_paper_fills_a_block_column_by_column():
+    block = periodic_shuffle(torch.arange(4.0).view(1, 4, 1, 1), 2)
+    assert block.tolist() == [[[[0, 2], [1, 3]]]]
+
+
+def test_the_shuffle_of_the_paper_keeps_the_colours_of_a_sub_pixel_together():
+    picture = periodic_shuffle(torch.arange(12.0).view(1, 12, 1, 1), 2)
+    assert picture[0, :, 0, 0].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("r", "colors", "order"),
+    [
+        (2, 1, [0, 2, 1, 3]),
+        (3, 1, [0, 3, 6, 1, 4, 7, 2, 5, 8]),
+        (2, 3, [0, 6, 3, 9, 1, 7, 4, 10, 2, 8, 5, 11]),
+    ],
+)
+def test_the_order_between_the_two_shuffles(r, colors, order):
+    assert shuffle_order(r, colors).tolist() == order
 
 
 def test_arguments():

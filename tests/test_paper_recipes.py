@@ -28,7 +28,7 @@ class Solver(NamedTuple):
     later: dict[int, float]
     weight_decay: float
     theta: float | None
-    patch: tuple[int, int]
+    patch: tuple[int, int] | None
     batch: int
     steps: int
     sets: tuple[str, ...]
@@ -67,7 +67,35 @@ DNCNN = Solver(  # section 4.1: 50 epochs of 1,600 batches, the rate from 1e-1 t
     loss=HALF,
 )
 DNCNN_BLIND = DNCNN._replace(patch=(50, 50), steps=50 * 3_000, later={75_000: 0.1 * 10**-1.5, 149_999: 1e-4})
+EDSR = Solver(  # section 4.2 and the ablation's length
+    optimizer=ADAM,
+    rate=1e-4,
+    last_layer=1e-4,
+    biases=1e-4,
+    later={199_999: 1e-4, 200_000: 5e-5, 299_999: 5e-5},
+    weight_decay=0,
+    theta=None,
+    patch=(48, 96),
+    batch=16,
+    steps=300_000,
+    sets=("T91", "BSD200", "BSD500_test"),  # DIV2K may not be passed on
+    loss=L1,
+)
 
+ESPCN = Solver(  # section 3.2; optimiser, batch and length are not in the paper: ours
+    optimizer=SGD,
+    rate=0.01,
+    last_layer=0.001,
+    biases=0.01,
+    later={499_999: 1e-4},
+    weight_decay=0,
+    theta=None,
+    patch=(17, 51),
+    batch=64,
+    steps=500_000,
+    sets=("T91",),
+    loss=MEAN,
+)
 PAPERS = {
     "srcnn-x2": SRCNN,
     "srcnn-x3": SRCNN,
@@ -80,27 +108,16 @@ PAPERS = {
         biases=0.1,
         later={2_489: 0.1, 2_490: 0.01, 4_979: 0.01, 4_980: 1e-3, 7_470: 1e-4, 9_959: 1e-4},
         weight_decay=1e-4,
-        theta=0.01,  # not published; ours
+        theta=1e-4,  # not published; ours
         patch=(41, 41),
         batch=64,
         steps=9_960,
         sets=("T91", "BSD200"),
         loss=HALF,
     ),
-    "espcn-x3": Solver(  # section 3.2; optimiser, batch and length are not in the paper: ours
-        optimizer=SGD,
-        rate=0.01,
-        last_layer=0.001,
-        biases=0.01,
-        later={499_999: 1e-4},
-        weight_decay=0,
-        theta=None,
-        patch=(17, 51),
-        batch=64,
-        steps=500_000,
-        sets=("T91",),
-        loss=MEAN,
-    ),
+    "espcn-x2": ESPCN._replace(patch=(17, 34)),
+    "espcn-x3": ESPCN,
+    "espcn-x4": ESPCN._replace(patch=(17, 68)),
     "dncnn-15": DNCNN,
     "dncnn-25": DNCNN,
     "dncnn-50": DNCNN,
@@ -109,20 +126,10 @@ PAPERS = {
         steps=50 * 8_000, later={200_000: 0.1 * 10**-1.5, 399_999: 1e-4}, sets=("T91", "BSD200")
     ),
     "cdncnn-blind": DNCNN_BLIND._replace(sets=("BSD200", "BSD500_test")),
-    "edsr-baseline-x2": Solver(  # section 4.2 and the ablation's length
-        optimizer=ADAM,
-        rate=1e-4,
-        last_layer=1e-4,
-        biases=1e-4,
-        later={199_999: 1e-4, 200_000: 5e-5, 299_999: 5e-5},
-        weight_decay=0,
-        theta=None,
-        patch=(48, 96),
-        batch=16,
-        steps=300_000,
-        sets=("T91", "BSD200", "BSD500_test"),  # DIV2K may not be passed on
-        loss=L1,
-    ),
+    "edsr-baseline-x2": EDSR,
+    "edsr-baseline-x3": EDSR._replace(patch=(48, 144)),
+    "edsr-baseline-x4": EDSR._replace(patch=(48, 192)),
+    "mdsr-baseline": EDSR._replace(patch=None),  # by the scale that is drawn
     "rdn-small-x2": Solver(  # the authors' code: 1,000 "epochs" of 1,000 updates, halved every 200
         optimizer=ADAM,
         rate=1e-4,
@@ -162,7 +169,7 @@ def loaded(monkeypatch):
     def load(name, held_out):
         assert held_out is False
         names.append(name)
-        return [("picture", torch.rand(1, 3, 120, 120))]
+        return [("picture", torch.rand(1, 3, 200, 200))]
 
     monkeypatch.setattr(benchmarks, "load", load)
     return names
@@ -179,7 +186,8 @@ def test_a_paper_recipe_has_the_numbers_of_its_paper(name, loaded):
     assert not recipe.autocast
     assert recipe.ema is None
     observed, clean = recipe.data(0)[0]
-    assert (observed.shape[-1], clean.shape[-1]) == paper.patch
+    if paper.patch is not None:
+        assert (observed.shape[-1], clean.shape[-1]) == paper.patch
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -232,3 +240,15 @@ def test_srcnn_starts_from_the_gaussian_of_the_paper(loaded):
 def test_dncnn_trains_for_the_noise_level_that_it_is_asked_for(loaded):
     assert dncnn.paper(sigma=37).data(0).levels == (37, 37)
     assert RECIPES["dncnn-25"]("paper").loss is half_sum_of_squares
+
+
+def test_mdsr_draws_a_scale_per_batch(loaded):
+    """Section 4.2: 48 pixels of the low resolution at each scale, and one scale in all 16 samples of a batch."""
+    samples = RECIPES["mdsr-baseline"]("paper").data(0)
+    scales = []
+    for step in range(12):
+        pairs = [samples[16 * step + i] for i in (0, 7, 15)]
+        assert {observed.shape for observed, _ in pairs} == {(3, 48, 48)}
+        (side,) = {clean.shape[-1] for _, clean in pairs}
+        scales.append(side // 48)
+    assert set(scales) == {2, 3, 4}

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     random = np.random.default_rng(0)
     for name, channels in (("a", 3), ("b", 3), ("c", 1)):
-        coarse = torch.from_numpy(random.random((1, channels, 25, 26), dtype=np.float32))
+        coarse = torch.from_numpy(random.random((1, channels, 50, 51), dtype=np.float32))
         write(folder / f"{name}.png", torch.nn.functional.interpolate(coarse, scale_factor=4, mode="bilinear"))
     return folder
 

@@ -48,6 +48,7 @@ ALL_QUALITIES = (Jpeg(10), Jpeg(20), Jpeg(30), Jpeg(40))
         ("dncnn-3", ALL_SCALES + ALL_LEVELS + ALL_QUALITIES),
         ("cdncnn-blind", ALL_LEVELS),
         ("edsr-baseline-x2", (Downscale(2),)),
+        ("mdsr-baseline", ALL_SCALES),
     ],
 )
 def test_what_networks_are_measured_at(name, wanted):

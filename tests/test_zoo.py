@@ -78,7 +78,7 @@ def test_an_srcnn_has_the_kernels_of_its_name(name):
 @pytest.mark.parametrize("name", zoo.ENTRIES)
 def test_an_entry_names_its_paper_and_its_recipe(name, folder):
     entry = zoo.ENTRIES[name]
-    assert re.fullmatch(rf"c?{entry.paper}(-.*)?", name)
+    assert re.fullmatch(rf"(c?{entry.paper}|{'mdsr' if entry.paper == 'edsr' else entry.paper})(-.*)?", name)
     assert entry.paper in published.papers()
     assert entry.recipe(budget="quick", data=[folder]).name == name
     # CDnCNN-B has no numbers in the paper's tables.
@@ -96,6 +96,7 @@ def test_an_entry_names_its_paper_and_its_recipe(name, folder):
         ("cdncnn-blind", "CDnCNN-B"),
         ("dncnn-3", "DnCNN-3"),
         ("edsr-baseline-x2", "EDSR baseline"),
+        ("mdsr-baseline", "MDSR baseline"),
     ],
 )
 def test_a_variant_is_the_one_of_the_paper(name, model):

@@ -8,6 +8,7 @@ work. A new degradation is one class: fields, ``__call__``, and ``__str__`` for 
 """
 
 import io
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ from imtrans.images import to_float, to_uint8
 from imtrans.resize import imresize
 
 
-class Degradation:
+class Degradation(ABC):
     """What a picture went through. Subclasses are frozen dataclasses.
 
     Attributes:
@@ -31,6 +32,7 @@ class Degradation:
 
     task: ClassVar[str] = "denoising"
 
+    @abstractmethod
     def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
         """The observation of clean pictures (N, C, H, W) in [0, 1].
 
@@ -38,7 +40,6 @@ class Degradation:
             clean: Clean pictures; they stay as they are.
             seed: Random seed, for degradations with randomness.
         """
-        raise NotImplementedError
 
     def of_patch(self, patch: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """The observation of a training patch (C, H, W), with randomness from the stream of its sample."""

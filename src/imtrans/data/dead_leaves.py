@@ -100,7 +100,7 @@ def dead_leaves(
             nature. None for colours uniform in the RGB cube.
         supersample: Paint this many times finer and average, so that edges are as smooth as a lens makes
             them. With 1 every pixel has the colour of one leaf, in half the time or less.
-        seed: Of the series of pictures.
+        seed: Random seed of the series of pictures.
         start: Number of the first picture in the series.
         device: Where to paint.
 

@@ -86,6 +86,25 @@ class SuperResolutionPairs:
 
 
 @dataclass(frozen=True)
+class OneScalePerBatch:
+    """Pairs for a network of several scales that enlarges: the samples of a batch share a scale (MDSR, section 4.2).
+
+    Args:
+        pairs: Pairs of each scale.
+        batch: Samples per step.
+        seed: Random seed of the scales.
+    """
+
+    pairs: Sequence[SuperResolutionPairs]
+    batch: int
+    seed: int = 0
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index // self.batch])
+        return self.pairs[random.integers(len(self.pairs))][index]
+
+
+@dataclass(frozen=True)
 class NoisePairs:
     """Patches with fresh noise.
 

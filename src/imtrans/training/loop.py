@@ -129,7 +129,8 @@ def fit(
         )
     else:
         batches = (sampler(number) for number in range(step, recipe.steps))
-    if _is_gpu(device) and accelerator.num_processes == 1:
+    takes_scale = getattr(model, "takes_scale", False)
+    if _is_gpu(device) and accelerator.num_processes == 1 and not takes_scale:
         example = samples[0][0].to(device).repeat(recipe.batch, 1, 1, 1).to(memory_format=layout)
         network = captured(network, example, dtype)
     silent = not (progress and main) or "CI" in os.environ
@@ -152,7 +153,8 @@ def fit(
         observed = observed.to(device, memory_format=layout, non_blocking=True)
         clean = clean.to(device, non_blocking=True)
         with torch.autocast(device.type, dtype) if dtype else nullcontext():
-            prediction = network(observed)
+            # MDSR computes one scale at a time, the one of the batch.
+            prediction = network(observed, clean.shape[-1] // observed.shape[-1]) if takes_scale else network(observed)
         loss = recipe.loss(_in_single_precision(prediction), clean)
         scaler.scale(loss).backward()
 
