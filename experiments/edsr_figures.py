@@ -190,8 +190,8 @@ def width() -> None:
     rows = experiments.rows("edsr-wide")
     for rho, color in ((1, figures.COLORS[1]), (0.1, figures.COLORS[0])):
         found = [row for row in rows if row["rho"] == rho]
-        right.semilogy([r["step"] for r in found], [r["levels"] for r in found], color=color, label=f"ρ = {rho:g}")
-    right.set(xlabel="step", ylabel="loss in grey levels")
+        right.plot([r["step"] for r in found], [r["levels"] for r in found], color=color, label=f"ρ = {rho:g}")
+    right.set(xlabel="step", ylabel="loss in grey levels", ylim=(0, None))
     right.legend(frameon=False, fontsize=9)
     save(figure, "width")
 
