@@ -73,7 +73,7 @@ class RCAN(nn.Module):
     """Residual groups of residual blocks with channel attention, under a long skip (figure 2): over 400 layers.
 
     Defaults are the paper's: 15.4 M parameters at ×2, 15.6 M at ×4. The attention looks at the whole picture: a tile of
-    a picture gets other channel weights than the picture, whatever the overlap.
+    a picture gets other channel weights than the picture, whatever the overlap. `imtrans.restore` says by how much.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
