@@ -3,8 +3,7 @@
 Needs T91, BSD200, BSD500_test and Set5. Twelve blocks of three convolutions, growth rate 16, 16 features: deep enough
 for its first weights to be 49 convolutions away from the last. Nine trainings of one length and one seed; the ninth is
 what is left of the network without its blocks and fusion, first and last convolutions, and so linear. Writes
-results/rdn-ablation.csv (Set5 ×2, protocol rgb-y), results/rdn-fusion.csv (how much each block weighs in the global
-fusion of the whole network) and results/rdn-none.png and rdn-all.png, a part of a photograph.
+results/rdn-ablation.csv (Set5 ×2, protocol rgb-y) and results/rdn-none.png and rdn-all.png, a part of a photograph.
 """
 
 from dataclasses import replace
@@ -50,13 +49,6 @@ def part(network: nn.Module) -> tuple[Tensor, float]:
     return figures.crop(super_resolve(network, low_res, SCALE).clamp(0, 1), BOX), score
 
 
-def fusion(network: RDN) -> None:
-    """The size of the global fusion's weights, block by block."""
-    kernel = network.fusion[0].weight[..., 0, 0]  # (G0, D·G0)
-    norms = [piece.norm().item() for piece in kernel.split(kernel.shape[0], dim=1)]
-    experiments.write("rdn-fusion", [{"block": d, "norm": f"{norm:.3f}"} for d, norm in enumerate(norms, 1)])
-
-
 def main() -> None:
     """Train the nine, write what they reach."""
     pictures = training_pictures(("T91", "BSD200", "BSD500_test")).rgb()
@@ -87,7 +79,6 @@ def main() -> None:
             images.write(experiments.FOLDERS[-1] / "rdn-none.png", crop)
         if switches and all(switches.values()):
             images.write(experiments.FOLDERS[-1] / "rdn-all.png", crop)
-            fusion(run.model)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Lecture 10: a network trained on bicubic shrinking, given the three degradations of the RDN paper (needs Set5).
 
-Writes results/rdn-degradations.csv: bicubic enlargement and `vdsr` on Set5 ×3, protocol y8. BI is MATLAB's bicubic; BD
-a Gaussian blur of 7×7 pixels, σ = 1.6, and every third pixel; DN bicubic and noise of σ = 30. Each makes 8-bit
-pictures, as the authors' scripts do, so that the noise of DN is clipped.
+Writes results/rdn-degradations.csv: bicubic enlargement and `vdsr` on Set5 ×3, protocol rgb-y, since the noise is in
+RGB. BI is MATLAB's bicubic; BD a Gaussian blur of 7×7 pixels, σ = 1.6, and every third pixel; DN bicubic and noise of
+σ = 30. Each makes 8-bit pictures, as the authors' scripts do, so that the noise of DN is clipped.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,10 @@ from imtrans.models.baselines import Bicubic
 SCALE = 3
 
 
+def _floats(picture: Tensor) -> Tensor:
+    return to_float(picture if picture.dtype == torch.uint8 else to_uint8(picture))
+
+
 @dataclass(frozen=True)
 class BD(Degradation):
     """Blur and downsampling, 8-bit."""
@@ -35,7 +39,7 @@ class BD(Degradation):
         t = torch.arange(-3, 4)
         kernel = torch.exp(-0.5 * (t / 1.6) ** 2)
         kernel = torch.outer(kernel, kernel) / kernel.sum() ** 2
-        x = F.pad(to_float(to_uint8(clean)), (3, 3, 3, 3), mode="replicate")
+        x = F.pad(_floats(clean), (3, 3, 3, 3), mode="replicate")
         x = F.conv2d(x, kernel.expand(channels, 1, 7, 7), groups=channels)
         low_res = to_uint8(x[..., 1 :: self.scale, 1 :: self.scale])  # MATLAB's "nearest" takes the middle of three
         return low_res if clean.dtype == torch.uint8 else to_float(low_res)
@@ -53,7 +57,8 @@ class DN(Degradation):
 
     def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
         """(N, C, H, W) → (N, C, H/3, W/3)."""
-        low_res = to_uint8(gaussian_noise(to_float(to_uint8(bicubic_down(to_float(to_uint8(clean)), SCALE))), 30, seed))
+        small = to_float(to_uint8(bicubic_down(_floats(clean), self.scale)))
+        low_res = to_uint8(gaussian_noise(small, 30, seed))
         return low_res if clean.dtype == torch.uint8 else to_float(low_res)
 
     def __str__(self) -> str:
@@ -69,8 +74,8 @@ def main() -> None:
     rows = []
     for method, network in (("bicubic", Bicubic()), ("vdsr", zoo.load("vdsr"))):
         for name, degradation in DEGRADATIONS.items():
-            score = evaluate(network, set5, degradation, protocol="y8")
-            rows.append({"method": method, "degradation": name, "psnr": f"{score.psnr:.2f}", "protocol": "y8"})
+            score = evaluate(network, set5, degradation, protocol="rgb-y")
+            rows.append({"method": method, "degradation": name, "psnr": f"{score.psnr:.2f}", "protocol": "rgb-y"})
     experiments.write("rdn-degradations", rows)
 
 

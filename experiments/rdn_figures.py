@@ -1,6 +1,6 @@
-"""Lecture 10: the page's pictures, from measured tables, stored crops, the bundled photographs and `vdsr`.
+"""Lecture 10: the page's pictures, from stored crops, the bundled photographs and `vdsr`.
 
-Writes book/static/figures/rdn-photo.png, rdn-fusion.png and rdn-degradations.png. Needs neither data nor network; the
+Writes book/static/figures/rdn-photo.png and rdn-degradations.png. Needs neither data nor network; the
 same bytes each time.
 """
 
@@ -48,15 +48,6 @@ def photograph() -> None:
     side_by_side(panels, 3, "rdn-photo.png")
 
 
-def fusion() -> None:
-    """How large each block's matrix in the global fusion is."""
-    rows = experiments.rows("rdn-fusion")
-    figure, ax = figures.canvas(width=5.6, height=2.6)
-    ax.bar([row["block"] for row in rows], [row["norm"] for row in rows], color=figures.COLORS[0])
-    ax.set(xlabel="block", ylabel="size of its matrix", xticks=[row["block"] for row in rows])
-    (FIGURES / "rdn-fusion.png").write_bytes(figures.png(figure))
-
-
 def degradations() -> None:
     """A face by `vdsr` from the three low resolutions, and the original."""
     original = photos.photo("astronaut").picture[..., :180, 150:309]  # the face and some surroundings
@@ -70,7 +61,6 @@ def degradations() -> None:
 def main() -> None:
     """Draw all of them."""
     photograph()
-    fusion()
     degradations()
 
 

@@ -434,7 +434,10 @@ figures.table(
 )
 
 # %% [markdown]
-# ABLATION-NOTEBOOK
+# After so few steps the network without any part is no better than the one
+# without a body. The best three have the local residual and another part. In
+# the paper's much longer trainings any one part is enough. An ablation answers
+# for one length of training.
 #
 # ## What a block remembers
 #
