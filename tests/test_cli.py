@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imtrans import cli, hardware, images, metrics, prior, restore, runs, zoo
+from imtrans import cli, hardware, images, metrics, prior, restore, runs, video, zoo
 from imtrans.data import photos
 from imtrans.degrade import Jpeg, gaussian_noise, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
@@ -117,6 +117,40 @@ def test_denoise_keeps_the_size(capsys, tmp_path, cat, save_network):
 def test_sigma_and_model_together_are_refused(capsys, tmp_path, cat):
     failed = fails(capsys, "denoise", cat, tmp_path / "a.png", "--model", "dncnn-25", "--sigma", 25)
     assert "give one of them" in failed
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Four frames of 20×16 pixels in a file."""
+    pytest.importorskip("av")
+    cat = photos.photo("chelsea").picture
+    video.write(tmp_path / "clip.mp4", [cat[..., 100:116, left : left + 20] for left in (100, 102, 104, 106)], 25)
+    return tmp_path / "clip.mp4"
+
+
+def test_super_resolve_enlarges_every_frame_of_a_video(capsys, tmp_path, clip):
+    out = tmp_path / "large.mkv"
+    printed = succeeds(capsys, "super-resolve", clip, out, "--model", "bicubic", "--scale", 2)
+    assert "large.mkv: 4 frames, 25 per second in the video" in printed
+    frames, small = list(video.frames(out)), list(video.frames(clip))
+    for frame, observed in zip(frames, small, strict=True):
+        assert metrics.psnr(frame, imresize(observed, 2).clamp(0, 1)).item() > 30
+    assert video.rate(out) == 25
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("large.png", "a video is written as"), ("clip.mp4", "--force overwrites it"), ("no/large.mp4", "no such folder")],
+)
+def test_super_resolve_refuses_a_bad_target_of_a_video(capsys, tmp_path, clip, target, message):
+    arguments = ("super-resolve", clip, tmp_path / target, "--model", "bicubic", "--scale", 2)
+    assert message in fails(capsys, *arguments)
+
+
+def test_super_resolve_says_what_a_video_needs(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    failed = fails(capsys, "super-resolve", tmp_path / "a.mp4", tmp_path / "b.mp4", "--model", "bicubic", "--scale", 2)
+    assert "videos need PyAV" in failed
 
 
 def test_a_denoiser_does_not_super_resolve(capsys, tmp_path, cat):

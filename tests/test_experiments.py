@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from imtrans import experiments, images
 from imtrans.hardware import processor_name
@@ -33,6 +34,12 @@ def test_a_picture_is_found_by_its_whole_name(folder):
     assert torch.equal(experiments.picture("prior.png"), picture)
     with pytest.raises(FileNotFoundError, match=r"no measured prior\.jpg: make experiments"):
         experiments.picture("prior.jpg")
+
+
+def test_kept_weights_come_back_in_single_precision(folder):
+    save_file({"w": torch.tensor([0.5, -2.0], dtype=torch.float16)}, folder / "net.safetensors")
+    [(name, value)] = experiments.weights("net").items()
+    assert (name, value.dtype, value.tolist()) == ("w", torch.float32, [0.5, -2.0])
 
 
 def test_a_written_row_says_where_and_when(folder):

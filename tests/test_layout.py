@@ -14,7 +14,7 @@ PACKAGE = ROOT / "src" / "imtrans"
 FLOORS = {
     0: ("assets", "hardware"),
     1: ("images", "color", "resize"),
-    2: ("degrade", "models", "html"),
+    2: ("degrade", "models", "html", "video"),
     3: ("losses", "metrics", "muon", "data"),
     4: ("training", "protocols"),
     5: ("recipes",),
@@ -38,6 +38,7 @@ HEAVY = (
     "torchvision",
     "PIL",
     "safetensors",
+    "av",
 )
 
 

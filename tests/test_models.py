@@ -13,8 +13,9 @@ from imtrans.models.blocks import load_matching, start_from
 from imtrans.models.deep_image_prior import Hourglass
 from imtrans.models.dncnn import DnCNN, fold_batch_norm, from_vdsr
 from imtrans.models.edsr import EDSR, MDSR, ResidualBlock, upsampler
-from imtrans.models.espcn import ESPCN
+from imtrans.models.espcn import ESPCN, as_transposed, periodic_shuffle, shuffle_order
 from imtrans.models.rcan import RCAN, ResidualChannelAttentionBlock
+from imtrans.models.rdn import RDN, ResidualDenseBlock
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 
@@ -34,6 +35,13 @@ MODELS = {
     "EDSR x2": (lambda: EDSR(2, blocks=2, features=8), 3, True, (2,)),
     "EDSR x3": (lambda: EDSR(3, blocks=2, features=8), 3, True, (3,)),
     "EDSR x4": (lambda: EDSR(4, blocks=2, features=8, residual_scale=1.0), 3, True, (4,)),
+    "RDN x2": (lambda: RDN(2, blocks=2, layers=3, growth=4, features=8), 3, True, (2,)),
+    "RDN x3 without its three parts": (
+        lambda: RDN(3, 2, 2, 16, 16, contiguous_memory=False, local_residual=False, global_fusion=False),
+        3,
+        True,
+        (3,),
+    ),
     "RCAN x2": (lambda: RCAN(2, groups=2, blocks=2, features=16, reduction=2), 3, True, (2,)),
     "RCAN x3 without attention": (lambda: RCAN(3, groups=2, blocks=2, features=8, reduction=None), 3, True, (3,)),
 }
@@ -121,6 +129,14 @@ def test_srcnn_sizes(options, weights, biases):
         (lambda: EDSR(2, blocks=16, features=64, batch_norm=True), 1_369_859 + 16 * 2 * 128),
         (lambda: MDSR.baseline(), 3_230_665),
         (lambda: MDSR.paper(), 7_957_449),
+        (lambda: RDN(2), 22_123_395),
+        (lambda: RDN(3), 22_308_035),
+        (lambda: RDN(4), 22_271_107),
+        (lambda: RDN.ablation(2), 5_616_515),
+        (lambda: RDN.ablation(3), 5_801_155),
+        (lambda: RDN.ablation(4), 5_764_227),
+        (lambda: RDN.small(2), 1_389_955),
+        (lambda: ResidualDenseBlock(), 1_364_544),
         (lambda: RCAN(2), 15_444_643),
         (lambda: RCAN(3), 15_629_283),
         (lambda: RCAN(4), 15_592_355),
@@ -142,6 +158,34 @@ def test_edsr_subtracts_the_mean_of_div2k_and_adds_it_again():
         nn.init.zeros_(parameter)
     output = model(torch.rand(1, 3, 4, 4))  # of a network that adds nothing: the mean alone
     assert torch.allclose(output, torch.tensor([0.4488, 0.4371, 0.4040]).view(1, 3, 1, 1).expand(1, 3, 8, 8))
+
+
+def test_rdn_block_shows_each_convolution_all_earlier_maps():
+    """Against F_{d,c} = σ(W [F_{d-1}, F_{d,1}, …]), with each convolution as a sum over its inputs."""
+    block, x = ResidualDenseBlock(features=8, growth=4, layers=3), torch.rand(2, 8, 6, 5)
+    maps = [x]
+    for layer in block.layers:
+        kernels = layer.weight.split([m.shape[1] for m in maps], dim=1)
+        parts = [nn.functional.conv2d(m, kernel, padding=1) for m, kernel in zip(maps, kernels, strict=True)]
+        maps.append((sum(parts) + layer.bias.view(1, -1, 1, 1)).relu())
+    fused = torch.einsum("oc,nchw->nohw", block.fusion.weight[..., 0, 0], torch.cat(maps, 1))
+    torch.testing.assert_close(block(x), x + fused + block.fusion.bias.view(1, -1, 1, 1))
+
+
+def test_rdn_block_without_contiguous_memory_shows_its_input_to_the_first_convolution_alone():
+    block, x = ResidualDenseBlock(8, 4, 3, contiguous_memory=False, local_residual=False), torch.rand(1, 8, 6, 5)
+    nn.init.zeros_(block.layers[0].weight)
+    torch.testing.assert_close(block(x), block(torch.rand(1, 8, 6, 5)))
+
+
+def test_rdn_fuses_the_outputs_of_all_blocks():
+    model, x = RDN(2, blocks=3, layers=2, growth=4, features=8), torch.rand(1, 3, 6, 5)
+    shallow = model.head(x - model.mean)
+    first = model.blocks[0](model.second(shallow))
+    second = model.blocks[1](first)
+    reduce, smooth = model.fusion
+    maps = torch.cat([first, second, model.blocks[2](second)], dim=1)
+    torch.testing.assert_close(model(x), model.tail(shallow + smooth(reduce(maps))) + model.mean)
 
 
 def test_rcan_scales_each_channel_by_what_the_means_of_all_decide():
@@ -534,31 +578,41 @@ def test_he_init():
 
 
 @pytest.mark.parametrize("r", [2, 3, 4])
-def test_the_shuffle_is_a_transposed_convolution(r):
-    """Convolve, then weave = a transposed convolution of stride r with a kernel r times as wide."""
-    k = 3
-    x, w = torch.rand(1, 5, 7, 6), torch.rand(r * r, 5, k, k)
-    woven = nn.PixelShuffle(r)(F.conv2d(x, w, padding=k // 2))
-    wide = torch.zeros(5, 1, r * k, r * k)
-    for i in range(r):
-        for j in range(r):
-            # sub-pixel (i, j) of the tap (a, b) lies at (r·(k-1-a) + i, r·(k-1-b) + j)
-            wide[:, 0, i::r, j::r] = w[r * i + j].flip(-1, -2)
-    transposed = F.conv_transpose2d(x, wide, stride=r, padding=r * (k // 2))
+def test_convolution_and_shuffle_are_one_transposed_convolution(r):
+    x, w, bias = torch.rand(1, 5, 7, 6), torch.rand(2 * r * r, 5, 3, 3), torch.rand(2)
+    woven = nn.PixelShuffle(r)(F.conv2d(x, w, bias.repeat_interleave(r * r), padding=1))
+    transposed = F.conv_transpose2d(x, as_transposed(w, r), bias, stride=r, padding=r)
     assert transposed.shape == woven.shape
     assert torch.allclose(transposed, woven, atol=1e-4)
 
 
-@pytest.mark.parametrize("r", [2, 3])
-def test_the_shuffle_of_the_paper_is_a_permutation(r):
-    """PS(T)[x, y] = T[⌊x/r⌋, ⌊y/r⌋, r·mod(y, r) + mod(x, r)], with x the rows: sub-pixels by columns."""
-    t = torch.rand(1, r * r, 4, 5)
-    paper = torch.zeros(1, 1, 4 * r, 5 * r)
-    for x in range(4 * r):
-        for y in range(5 * r):
-            paper[0, 0, x, y] = t[0, r * (y % r) + x % r, x // r, y // r]
-    order = torch.arange(r * r).view(r, r).T.flatten()
-    assert torch.equal(nn.PixelShuffle(r)(t[:, order]), paper)
+@pytest.mark.parametrize(("r", "colors"), [(2, 1), (3, 1), (2, 3), (3, 2)])
+def test_the_shuffle_of_the_paper_is_that_of_pytorch_with_its_channels_in_another_order(r, colors):
+    maps = torch.rand(2, colors * r * r, 4, 5)
+    woven = nn.PixelShuffle(r)(maps[:, shuffle_order(r, colors)])
+    assert torch.equal(woven, periodic_shuffle(maps, r))
+
+
+def test_the_shuffle_of_the_paper_fills_a_block_column_by_column():
+    block = periodic_shuffle(torch.arange(4.0).view(1, 4, 1, 1), 2)
+    assert block.tolist() == [[[[0, 2], [1, 3]]]]
+
+
+def test_the_shuffle_of_the_paper_keeps_the_colours_of_a_sub_pixel_together():
+    picture = periodic_shuffle(torch.arange(12.0).view(1, 12, 1, 1), 2)
+    assert picture[0, :, 0, 0].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("r", "colors", "order"),
+    [
+        (2, 1, [0, 2, 1, 3]),
+        (3, 1, [0, 3, 6, 1, 4, 7, 2, 5, 8]),
+        (2, 3, [0, 6, 3, 9, 1, 7, 4, 10, 2, 8, 5, 11]),
+    ],
+)
+def test_the_order_between_the_two_shuffles(r, colors, order):
+    assert shuffle_order(r, colors).tolist() == order
 
 
 def test_arguments():

@@ -82,6 +82,20 @@ EDSR = Solver(  # section 4.2 and the ablation's length
     loss=L1,
 )
 
+ESPCN = Solver(  # section 3.2; optimiser, batch and length are not in the paper: ours
+    optimizer=SGD,
+    rate=0.01,
+    last_layer=0.001,
+    biases=0.01,
+    later={499_999: 1e-4},
+    weight_decay=0,
+    theta=None,
+    patch=(17, 51),
+    batch=64,
+    steps=500_000,
+    sets=("T91",),
+    loss=MEAN,
+)
 PAPERS = {
     "srcnn-x2": SRCNN,
     "srcnn-x3": SRCNN,
@@ -94,27 +108,16 @@ PAPERS = {
         biases=0.1,
         later={2_489: 0.1, 2_490: 0.01, 4_979: 0.01, 4_980: 1e-3, 7_470: 1e-4, 9_959: 1e-4},
         weight_decay=1e-4,
-        theta=0.01,  # not published; ours
+        theta=1e-4,  # not published; ours
         patch=(41, 41),
         batch=64,
         steps=9_960,
         sets=("T91", "BSD200"),
         loss=HALF,
     ),
-    "espcn-x3": Solver(  # section 3.2; optimiser, batch and length are not in the paper: ours
-        optimizer=SGD,
-        rate=0.01,
-        last_layer=0.001,
-        biases=0.01,
-        later={499_999: 1e-4},
-        weight_decay=0,
-        theta=None,
-        patch=(17, 51),
-        batch=64,
-        steps=500_000,
-        sets=("T91",),
-        loss=MEAN,
-    ),
+    "espcn-x2": ESPCN._replace(patch=(17, 34)),
+    "espcn-x3": ESPCN,
+    "espcn-x4": ESPCN._replace(patch=(17, 68)),
     "dncnn-15": DNCNN,
     "dncnn-25": DNCNN,
     "dncnn-50": DNCNN,
@@ -127,6 +130,20 @@ PAPERS = {
     "edsr-baseline-x3": EDSR._replace(patch=(48, 144)),
     "edsr-baseline-x4": EDSR._replace(patch=(48, 192)),
     "mdsr-baseline": EDSR._replace(patch=None),  # by the scale that is drawn
+    "rdn-small-x2": Solver(  # the authors' code: 1,000 "epochs" of 1,000 updates, halved every 200
+        optimizer=ADAM,
+        rate=1e-4,
+        last_layer=1e-4,
+        biases=1e-4,
+        later={199_999: 1e-4, 200_000: 5e-5, 999_999: 1e-4 / 16},
+        weight_decay=0,
+        theta=None,
+        patch=(48, 96),
+        batch=16,
+        steps=1_000_000,
+        sets=("T91", "BSD200", "BSD500_test"),  # DIV2K may not be passed on
+        loss=L1,
+    ),
     "rcan-small-x2": Solver(  # the authors' code: 1,000 "epochs" of 1,000 updates, halved every 200
         optimizer=ADAM,
         rate=1e-4,

@@ -13,6 +13,7 @@ from imtrans.models.baselines import Bicubic, Untouched
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR, MDSR
 from imtrans.models.espcn import ESPCN
+from imtrans.models.rcan import RCAN
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 from imtrans.resize import imresize
@@ -89,6 +90,23 @@ def test_tiles_give_the_whole_picture(enlarger, tile):
     x = torch.rand(1, 3, 19, 14) if tile > 1 else torch.rand(1, 3, 4, 3)
     whole = restore.super_resolve(enlarger, x, 3)
     torch.testing.assert_close(restore.super_resolve(enlarger, x, 3, tile=tile), whole, atol=1e-5, rtol=0)
+
+
+def test_no_overlap_makes_tiles_exact_where_a_mean_over_the_picture_decides():
+    """Channel attention sees the whole of what it is given; without it the convolutions reach 18 pixels."""
+    x = torch.cat([torch.zeros(1, 3, 40, 60), torch.rand(1, 3, 40, 60)], dim=-1)
+    for reduction, exact in ((8, False), (None, True)):
+        torch.manual_seed(0)
+        model = RCAN.small(2, reduction)
+        tiled = restore.super_resolve(model, x, 2, tile=40, overlap=20)
+        difference = (tiled - restore.super_resolve(model, x, 2)).abs().max()
+        assert (difference < 1e-5) == exact, difference
+
+
+def test_tiles_of_rcan_without_attention_are_exact_by_default():
+    x, model = torch.rand(1, 3, 40, 60), RCAN.small(2, reduction=None)
+    whole = restore.super_resolve(model, x, 2)
+    torch.testing.assert_close(restore.super_resolve(model, x, 2, tile=20), whole, atol=1e-5, rtol=0)
 
 
 def test_too_small_an_overlap_shows():

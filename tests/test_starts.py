@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from imtrans.models.edsr import EDSR
+from imtrans.models.espcn import ESPCN
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import vdsr
-from imtrans.recipes.starts import shrink_last_convolution, shrink_residual_blocks, small_gaussian
+from imtrans.recipes.starts import icnr, shrink_last_convolution, shrink_residual_blocks, small_gaussian
 
 
 def built(seed: int, build) -> nn.Module:
@@ -51,3 +52,11 @@ def test_srcnn_starts_as_in_the_paper():
             assert (parameter == 0).all()
         else:
             assert parameter.std().item() == pytest.approx(0.001, rel=0.12)
+
+
+def test_a_network_that_starts_by_icnr_repeats_pixels():
+    model = icnr(ESPCN(3, channels=2))
+    with torch.no_grad():
+        large = model(torch.rand(1, 2, 7, 8))
+    assert torch.equal(large, large[..., ::3, ::3].repeat_interleave(3, -2).repeat_interleave(3, -1))
+    assert not torch.equal(large[:, 0], large[:, 1])

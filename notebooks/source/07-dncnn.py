@@ -235,8 +235,9 @@ for name, (c, depth) in sizes.items():
 # (2d+1)\times(2d+1) \qquad (8)
 # $$
 #
-# pixels. Ask the gradient: it is not zero at exactly those input pixels that
-# matter. To be sure that nothing cancels, we make all weights positive.
+# pixels. We test it with the gradient of one output pixel with respect to the
+# input: it is nonzero exactly at the pixels that matter. To be sure that
+# nothing cancels, we make all weights positive.
 
 
 # %%
@@ -299,8 +300,8 @@ for one, other in zip(with_noise, with_picture, strict=True):
 print("✓ the same gradients")
 
 # %% [markdown]
-# What does a loss that is 800 times larger do to training? Ask the
-# optimisers: one step of each, with the mean and with 800 times the mean.
+# What does a loss that is 800 times larger do to training? We take one step of
+# each optimiser, with the mean and with 800 times the mean.
 
 
 # %%
@@ -319,8 +320,8 @@ for name in ("SGD", "Adam"):
     print(f"{name}: the step grows by {ratio:.0f}")
 
 # %% [markdown]
-# So with SGD the paper's rate 0.1 belongs to the loss (12) and to nothing
-# else: exercise 2.
+# So with SGD the rate must match the loss: the paper's 0.1 is meant for the
+# sum (12). Exercise 2 translates it.
 #
 # ## Batch normalisation
 #
@@ -393,8 +394,7 @@ print(f"{sum(p.numel() for p in plain.parameters()):,} parameters are left")
 
 # %% [markdown]
 # The authors' released files are merged like this, and so is every network
-# that `restore.denoise` runs: it is faster. DnCNN-B, merged, has the layers of
-# VDSR (lecture 5) and as many parameters.
+# that `restore.denoise` runs: 15 layers less to compute.
 #
 # ## Training
 #
@@ -441,8 +441,8 @@ with torch.no_grad():
 claim("with γ = 1, R(y) begins over ten times as large", ratio, above=10)
 
 # %% [markdown]
-# With small $\gamma$ the network begins near $\hat x=y$, from where there is
-# little to unlearn.
+# With small $\gamma$ the network begins nearer to $\hat x=y$, and there is less
+# to unlearn.
 
 # %%
 from dataclasses import replace
@@ -466,7 +466,8 @@ held_out = validator([noise])
 
 # %%
 falls = "Loss over steps, on a logarithmic scale: it falls steeply, then less."
-untouched = {"R(y) = 0": SIGMA**2 / 255**2 * 40**2 / 2}  # the loss of no change
+pixels = pairs[0][0].numel()  # of a patch
+untouched = {"R(y) = 0": SIGMA**2 / 255**2 * pixels / 2}  # loss of no change
 live = figures.LiveCurve(recipe.steps, alt=falls, levels=untouched)
 run = fit(recipe, on_step=live, validate=held_out, **options)
 
@@ -474,8 +475,8 @@ run = fit(recipe, on_step=live, validate=held_out, **options)
 # ## The shipped weights
 #
 # This run was short and small. The package brings weights of the paper's 17
-# layers, trained on the paper's 400 pictures but ten, which watch the
-# training. `evaluate` adds noise from a seed, lets the network restore, clips
+# layers, trained on 390 of the paper's 400 pictures; the other ten are for
+# validation. `evaluate` adds noise from a seed, lets the network restore, clips
 # and rounds the output and compares ([protocol](../book/protocol.md) `gray`).
 # Here on parts of the bundle's test photographs, which neither network has
 # seen.
@@ -522,9 +523,8 @@ except FileNotFoundError:
 # ## Move the noise
 #
 # One network for one level, beside one for all: `dncnn-25` knows one level,
-# `dncnn-blind` saw levels from 0 to 55 in training. Move the slider: with a
-# kernel it computes what you see for every level; in a page without one it
-# shows some of them.
+# `dncnn-blind` saw levels from 0 to 55 in training. In a running notebook the
+# slider computes every noise level; on the static page it shows stored ones.
 
 # %%
 from imtrans import widgets
@@ -554,8 +554,10 @@ widgets.slider(
 )
 
 # %% [markdown]
-# Above its level the network for 25 removes too little, below it too much. On
-# all of Set12, from `results/`:
+# Above its level the network for 25 removes too little, and the grain that it
+# leaves is hard to miss. Below its level it removes too much: at 5 the picture
+# looks clean but has lost fine detail, and the score tells. On all of Set12,
+# from `results/`:
 
 # %%
 from imtrans import experiments
@@ -641,12 +643,12 @@ figures.table(rows, caption="Set12, PSNR in dB, protocol gray.")
 # is orthogonal to it. So per pixel
 #
 # $$
-# \sigma^2=\underbrace{\mathbb E\,\mathcal R(y)^2}_{\text{removed}}
+# \sigma^2=\underbrace{\mathbb E\,\mathcal R^*(y)^2}_{\text{removed}}
 # +\underbrace{\mathbb E\,(\hat x-x)^2}_{\text{left}}. \qquad (14)
 # $$
 #
-# A good denoiser removes *less* than the noise. Ours is not the ideal one, and
-# one picture is no expectation, but look:
+# Here $\mathcal R^*$ is the ideal residual. It is *less* than the noise. Our
+# network is not ideal, and one picture is no expectation, but look:
 
 # %%
 removed = Y - denoise(shipped, Y)  # R(y)
@@ -665,7 +667,7 @@ figures.zoom(
 )
 
 # %% [markdown]
-# And how much of the window of $35\times35$ does it use? The gradient again,
+# And how much of the window of $35\times35$ does it use? We take the gradient,
 # now of trained weights and averaged over 25 pixels. Brightness is the fourth
 # root of its size, so that small values show.
 
@@ -721,8 +723,10 @@ for name, target in {"x": x, "y'": second, "y": first}.items():
 
 # %% [markdown]
 # The filter of the clean and that of the noisy target are as good as each
-# other. With $y$ itself as the target the best filter is the identity: the
-# noise of the target has to be independent of the input.
+# other. (The page's scores at 256 pixels are higher: its test picture is the
+# whole photograph, with much even sky; ours is the man alone.) With $y$ itself
+# as the target the best filter is the identity: the noise of the target has to
+# be independent of the input.
 
 # %%
 cost = abs(reached["x"] - reached["y'"])
@@ -765,6 +769,11 @@ leads = [r - curves["direct"][k] for k, r in curves["residual"].items()]
 claim("the residual leads by over 2 dB", sum(leads) / len(leads), above=2)
 
 # %% [markdown]
+# This is the mean lead over the whole of a short training, by Muon and with
+# normalisation, and the direct network starts far behind. The page's figures
+# under Adam are those of the last step: there the lead is smaller, and without
+# normalisation little is left of it.
+#
 # ## One network, three tasks
 #
 # Nothing in (12) says that $y-x$ is noise. DnCNN-3 was trained on three kinds
@@ -859,12 +868,12 @@ claim("it passes Wiener's linear filter by over 1 dB", gain, above=1)
 # %% [markdown]
 # ## Where it fails: a telescope
 #
-# The noise of a camera is none of what (1) says. In the bundle is a photograph
-# by the Hubble telescope. The sky between its galaxies ought to be even; what
-# varies there is noise. Nobody has this picture without noise, so there is no
-# PSNR. We take the emptiest square, and measure the spread from the *median*
-# deviation, which the few faint galaxies in it hardly change. Beside it an
-# even square with white noise of the same spread.
+# The noise of a camera is neither white nor Gaussian. In the bundle is a
+# photograph by the Hubble telescope. The sky between its galaxies ought to be
+# even; what varies there is noise. Nobody has this picture without noise, so
+# there is no PSNR. We take the emptiest square, and measure the spread from
+# the *median* deviation, which the few faint galaxies in it hardly change.
+# Beside it an even square with white noise of the same spread.
 
 # %%
 stars = metrics.luma(photos.photo("stars").picture, rounded=True)
@@ -928,8 +937,8 @@ rows = [r | {"change": r["clipped"] - r["as it is"]} for r in pairs.values()]
 figures.table(rows, caption="Set12, PSNR in dB: the noisy input clipped.")
 
 # %% [markdown]
-# One row gains: `dncnn-25` at 50, which leaves half of that noise anyway, and
-# clipping removes some of it beforehand.
+# One row gains: `dncnn-25` at 50. It leaves half of the energy of that noise, a
+# deviation of 35 of 50 levels, and clipping removes some of it beforehand.
 #
 # ## Try your own photograph
 #
@@ -1029,7 +1038,7 @@ k = (half_sum_of_squares(p, q) / F.mse_loss(p, q)).item()
 check(
     translated(50, 3),
     (0.1 * k, 1e-4 / k),
-    because="a rate without its loss means nothing",
+    because="with SGD the rate must match the loss",
     mistakes=[
         ((0.1 * k, 1e-4), "with the larger rate, the decay is larger too"),
         ((0.1 / k, 1e-4 * k), "a smaller loss needs a larger rate"),
@@ -1117,7 +1126,7 @@ reached = 10 * math.log10(255**2 / left)
 check(
     removed(25, reached),
     (0.2 * seen).std().item(),
-    because="at the paper's 29.23 dB it is 23.4 of 25",
+    because="what is left lowers the square of what is removed",
     mistakes=[
         (
             25 - 255 * 10 ** (-reached / 20),
@@ -1226,12 +1235,11 @@ check(
 #
 # ## Summary
 #
-# 1. A noisy picture has $20\log_{10}(255/\sigma)$ dB; a clipped one has more,
-#    and is worse.
+# 1. A noisy picture has $20\log_{10}(255/\sigma)$ dB before anything is done.
 # 2. DnCNN is convolutions, batch normalisation and one subtraction. At
 #    inference the normalisation is merged away.
-# 3. Seconds of training gain decibels over the noisy picture; the residual
-#    network begins where the direct one has to arrive.
+# 3. Seconds of training gain decibels over the noisy picture. The residual
+#    network starts at $y$; the direct one must first learn to reproduce $y$.
 # 4. The ideal output is a mean: it removes less than the noise, and it can be
 #    learned from noisy targets.
 # 5. A denoiser is a prior. It deblurs without having seen blur, and it fails

@@ -1,4 +1,4 @@
-"""Results of experiments that are too long for a notebook: the tables and pictures in ``results/``.
+"""Results of experiments that are too long for a notebook: tables, pictures and weights in ``results/``.
 
     rows("srcnn-width")[0]["psnr"]
 
@@ -46,6 +46,20 @@ def picture(name: str) -> Tensor:
         FileNotFoundError: If there is no such picture.
     """
     return images.read(_find(name))
+
+
+def weights(name: str) -> dict[str, Tensor]:
+    """Weights that an experiment kept, to look into: name of the parameter → values in float32.
+
+    Args:
+        name: Name of the file, without ``.safetensors``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    from safetensors.torch import load_file
+
+    return {key: value.float() for key, value in load_file(_find(f"{name}.safetensors")).items()}
 
 
 def write(name: str, rows: Sequence[Mapping[str, Any]], *, device: str = "cpu") -> Path:

@@ -9,7 +9,9 @@ for the colours, tiles for large pictures, the mean over eight views of a pictur
 - ``tile``: side of the pieces that a large picture is cut into, in pixels of what the network expects: low resolution
   if it enlarges, else the full size. It limits the memory. None takes the picture whole.
 - ``overlap``: pixels that a tile sees beyond its edges. None takes `reach`, and the result is that of the whole
-  picture. A smaller number is faster and leaves faint seams.
+  picture. A smaller number is faster and leaves faint seams. RCAN's attention takes means over all it is given, so no
+  overlap makes its tiles exact: at its default of 10, tiles of 64 pixels differ from the whole picture by 0.01 levels
+  rms, 0.2 at most, and its PSNR by less than 0.001 dB (a small RCAN, results/rcan-tiles.csv).
 - ``self_ensemble``: the mean over the eight flips and rotations of the picture (EDSR, section 3.4; the + in EDSR+). It
   takes eight times as long.
 

@@ -53,17 +53,31 @@ def read_for(source: Path, target: Path, force: bool) -> tuple[Tensor, Tensor | 
     """
     picture = images.read(source, alpha=True)
     images.check_target(target, picture.shape[1])
+    check_place(target, force)
+    colors = 1 if picture.shape[1] <= 2 else 3
+    if picture.shape[1] == colors:
+        return picture, None
+    picture, alpha = picture[:, :colors], picture[:, colors:]
+    return images.fill_transparent(picture, alpha), alpha
+
+
+def check_place(target: Path, force: bool) -> None:
+    """Check that a file can be written.
+
+    Args:
+        target: File of the result.
+        force: Whether it may replace an existing file.
+
+    Raises:
+        ValueError: If ``target`` is a folder, or exists.
+        FileNotFoundError: If its folder does not exist.
+    """
     if not target.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {target.parent}")
     if target.is_dir():
         raise ValueError(f"{target} is a folder")
     if target.exists() and not force:
         raise ValueError(f"{target} exists: --force overwrites it")
-    colors = 1 if picture.shape[1] <= 2 else 3
-    if picture.shape[1] == colors:
-        return picture, None
-    picture, alpha = picture[:, :colors], picture[:, colors:]
-    return images.fill_transparent(picture, alpha), alpha
 
 
 def write(target: Path, picture: Tensor, alpha: Tensor | None, source: Path) -> None:

@@ -1,5 +1,7 @@
 """ESPCN: Shi et al., "Real-Time Single Image and Video Super-Resolution …", CVPR 2016."""
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imtrans.models.blocks import conv
@@ -40,3 +42,59 @@ class ESPCN(nn.Module):
     def forward(self, low_res: Tensor) -> Tensor:
         """The picture (N, C, r·H, r·W) of a low resolution (N, C, H, W)."""
         return self.shuffle(self.layers(low_res))
+
+
+def periodic_shuffle(maps: Tensor, scale: int) -> Tensor:
+    """PS of equation 4, index by index; x are the rows, y the columns, both counted from 0.
+
+    PS(T)[x, y, c] = T[⌊x/r⌋, ⌊y/r⌋, C·r·mod(y, r) + C·mod(x, r) + c]. The slides have a small c in place of the
+    number of colours C, which is right for one colour only, counted from 1.
+
+    Args:
+        maps: T, (N, C·r², H, W).
+        scale: r.
+
+    Returns:
+        The picture (N, C, r·H, r·W).
+    """
+    _, channels, height, width = maps.shape
+    colors = channels // scale**2
+    x = torch.arange(scale * height).view(-1, 1, 1)
+    y = torch.arange(scale * width).view(1, -1, 1)
+    c = torch.arange(colors)
+    channel = colors * scale * (y % scale) + colors * (x % scale) + c  # (r·H, r·W, C)
+    return maps[:, channel, x // scale, y // scale].permute(0, 3, 1, 2)
+
+
+def shuffle_order(scale: int, channels: int = 1) -> Tensor:
+    """The order of channels that turns PyTorch's shuffle into the paper's.
+
+    ``nn.PixelShuffle(r)(maps[:, shuffle_order(r, C)])`` equals ``periodic_shuffle(maps, r)``. So do a convolution whose
+    filters and biases are indexed by it and PyTorch's shuffle.
+
+    Args:
+        scale: r.
+        channels: C, colours of the picture.
+
+    Returns:
+        (C·r²,), whole numbers.
+    """
+    # PyTorch reads channel c·r² + r·i + j for colour c, row i and column j of a block; the paper C·r·j + C·i + c.
+    by_paper = torch.arange(channels * scale**2).view(scale, scale, channels)  # [j, i, c]
+    return by_paper.permute(2, 1, 0).flatten()  # [c, i, j]
+
+
+def as_transposed(weight: Tensor, scale: int) -> Tensor:
+    """W_s of section 3.2: one wide kernel of a transposed convolution in place of r² kernels and a shuffle.
+
+    ``conv_transpose2d(x, W_s, stride=r, padding=r·(k // 2))`` equals
+    ``pixel_shuffle(conv2d(x, W, padding=k // 2), r)``.
+
+    Args:
+        weight: Weights W of the last convolution, (C·r², n, k, k).
+        scale: r.
+
+    Returns:
+        (n, C, r·k, r·k): the r² kernels, turned over and woven into one.
+    """
+    return F.pixel_shuffle(weight.flip(-2, -1).transpose(0, 1), scale)

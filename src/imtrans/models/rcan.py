@@ -73,7 +73,7 @@ class RCAN(nn.Module):
     """Residual groups of residual blocks with channel attention, under a long skip (figure 2): over 400 layers.
 
     Defaults are the paper's: 15.4 M parameters at ×2, 15.6 M at ×4. The attention looks at the whole picture: a tile of
-    a picture gets other channel weights than the picture, whatever the overlap.
+    a picture gets other channel weights than the picture, whatever the overlap. `imtrans.restore` says by how much.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
@@ -85,13 +85,14 @@ class RCAN(nn.Module):
 
     channels = 3
     upsamples = True
-    reach = 10  # the overlap of the authors' own tiles
 
     def __init__(
         self, scale: int = 2, groups: int = 10, blocks: int = 20, features: int = 64, reduction: int | None = 16
     ) -> None:
         super().__init__()
         self.scales = (scale,)
+        # With attention no overlap makes tiles exact; this is that of the authors' own. None: the convolutions decide.
+        self.reach = None if reduction is None else 10
         self.head = conv(3, features)
         stack = [ResidualGroup(blocks, features, reduction) for _ in range(groups)]
         self.body = nn.Sequential(*stack, conv(features, features))

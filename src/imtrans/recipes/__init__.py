@@ -8,7 +8,20 @@ of a small GPU; ``full`` our best schedule, the one behind the weights of the zo
 data and length. The registry, `imtrans.zoo.entries`, says which recipe belongs to which weights.
 """
 
-from imtrans.recipes import cdncnn_blind, dncnn, dncnn_3, dncnn_blind, edsr, espcn, mdsr, rcan, srcnn, srcnn_955, vdsr
+from imtrans.recipes import (
+    cdncnn_blind,
+    dncnn,
+    dncnn_3,
+    dncnn_blind,
+    edsr,
+    espcn,
+    mdsr,
+    rcan,
+    rdn,
+    srcnn,
+    srcnn_955,
+    vdsr,
+)
 from imtrans.recipes.budgets import BUDGETS
 
 __all__ = [
@@ -21,6 +34,7 @@ __all__ = [
     "espcn",
     "mdsr",
     "rcan",
+    "rdn",
     "srcnn",
     "srcnn_955",
     "vdsr",

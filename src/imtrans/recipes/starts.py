@@ -7,6 +7,7 @@ from torch import nn
 
 from imtrans.models.blocks import he_init
 from imtrans.models.edsr import EDSR, ResidualBlock
+from imtrans.models.espcn import ESPCN
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -44,4 +45,16 @@ def small_gaussian(model: Network, std: float = 0.001) -> Network:
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
+    return model
+
+
+@torch.no_grad()
+def icnr(model: ESPCN) -> ESPCN:
+    """Aitken et al. 2017: at the start, all r² filters that make the sub-pixels of one colour are copies of the first.
+
+    The untrained network then enlarges by repeating pixels, and its picture has no checkerboard.
+    """
+    last, phases = model.layers[-1], model.scales[0] ** 2
+    for parameter in (last.weight, last.bias):
+        parameter.copy_(parameter[::phases].repeat_interleave(phases, dim=0))
     return model

@@ -1,0 +1,214 @@
+"""Lecture 6: the page's pictures and charts, from the shipped weights, the bundled photographs and measured tables.
+
+Writes book/static/figures/espcn-*.png. Needs neither data nor network; the same bytes each time.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from imtrans import experiments, figures, images, metrics, zoo
+from imtrans.data import photos
+from imtrans.degrade import bicubic_down
+from imtrans.models.espcn import ESPCN, as_transposed, periodic_shuffle
+from imtrans.recipes.starts import icnr
+from imtrans.resize import imresize
+
+SCALE = 3
+FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
+FACE = (108, 36, 252, 228)  # left, top, width, height in the cat, multiples of the scale
+EYE = (162, 93, 60, 60)
+# Nine colours, one per sub-pixel, all light enough for black numbers.
+PHASES = ("#e69f00", "#56b4e9", "#f0e442", "#5bc8a0", "#d9d9d9", "#f29ac0", "#ff9d6c", "#b7a6ec", "#a8d46f")
+HEADER, GAP = 26, 6  # pixels above a panel for its label, and between panels
+
+
+def gray(picture: Tensor, zoom: int = 1) -> Image.Image:
+    """A picture (1, 1, H, W), each pixel as a square."""
+    large = picture.clamp(0, 1).repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
+    levels = images.to_uint8(large)[0].permute(1, 2, 0).expand(-1, -1, 3)
+    return Image.fromarray(np.ascontiguousarray(levels.numpy()))
+
+
+def side_by_side(panels: dict[str, Tensor], box: tuple[int, int, int, int], zoom: int, name: str) -> None:
+    """Write the same box of several pictures in a row, each below its label, each pixel a square."""
+    width, height = box[2] * zoom, box[3] * zoom
+    sheet = Image.new("RGB", (len(panels) * (width + GAP) - GAP, height + HEADER), figures.GROUND)
+    draw = ImageDraw.Draw(sheet)
+    for index, (label, picture) in enumerate(panels.items()):
+        left = index * (width + GAP)
+        sheet.paste(gray(figures.crop(picture, box), zoom), (left, HEADER))
+        draw.text((left + 4, 3), label, fill=figures.INK, font=ImageFont.load_default(17))
+    sheet.save(FIGURES / name, optimize=True)
+
+
+def mosaic(network: ESPCN, low_res: Tensor) -> None:
+    """The low resolution, the nine maps of the last convolution, each in its colour, and the picture they weave."""
+    left, top, width, height = (side // SCALE for side in FACE)
+    cut = (..., slice(top, top + height), slice(left, left + width))
+    maps = network.layers(low_res)[cut]  # (1, 9, h, w)
+    frame, space = 3, 44
+    tile_w, tile_h = width + 2 * frame + 2, height + 2 * frame + 2
+    total_h = 3 * tile_h
+    sheet = Image.new("RGB", (width + 2 * space + 3 * tile_w + 3 * width, total_h), figures.GROUND)
+    draw = ImageDraw.Draw(sheet)
+    middle = total_h // 2
+    sheet.paste(gray(low_res[cut]), (0, middle - height // 2))
+    for index in range(9):
+        x, y = width + space + index % 3 * tile_w, index // 3 * tile_h
+        draw.rectangle((x, y, x + width + 2 * frame - 1, y + height + 2 * frame - 1), fill=PHASES[index])
+        sheet.paste(gray(maps[:, [index]]), (x + frame, y + frame))
+    woven = network.shuffle(maps)
+    sheet.paste(gray(woven), (width + 2 * space + 3 * tile_w, middle - 3 * height // 2))
+    for x in (width + 8, width + space + 3 * tile_w + 6):
+        draw.line((x, middle, x + 24, middle), fill=figures.INK, width=3)
+        draw.polygon([(x + 22, middle - 7), (x + 34, middle), (x + 22, middle + 7)], fill=figures.INK)
+    sheet.save(FIGURES / "espcn-mosaic.png", optimize=True)
+
+
+def orders() -> None:
+    """Where the nine channels of one low-resolution pixel go: PyTorch's order and the paper's."""
+    channels = torch.arange(9.0).view(1, 9, 1, 1)
+    blocks = {
+        "T[h, w]: nine channels": channels.view(1, 9),
+        "PyTorch, row by row": torch.pixel_shuffle(channels, 3)[0, 0],
+        "the paper, column by column": periodic_shuffle(channels, 3)[0, 0],
+    }
+    figure, axes = figures.canvas(width=6.4, height=2.5, columns=3)
+    for ax, (title, block) in zip(axes, blocks.items(), strict=True):
+        rows = len(block)
+        side = 1 if rows > 1 else 1 / 3  # the strip is shown as a column of small squares
+        grid = block if rows > 1 else block.T
+        for (y, x), channel in np.ndenumerate(grid.numpy().astype(int)):
+            ax.add_patch(_square(x * side, y * side, side, PHASES[channel]))
+            size = 15 if rows > 1 else 8
+            ax.text((x + 0.5) * side, (y + 0.5) * side, str(channel), ha="center", va="center", fontsize=size)
+        ax.set(xlim=(-0.05, 3.05) if rows > 1 else (-1.3, 1.8), ylim=(3.05, -0.05), aspect="equal")
+        ax.set_title(title, fontsize=9, color=figures.INK)
+        ax.axis("off")
+    (FIGURES / "espcn-orders.png").write_bytes(figures.png(figure))
+
+
+def _square(x: float, y: float, side: float, color: str):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x, y), side, side, facecolor=color, edgecolor=figures.INK, linewidth=0.8)
+
+
+def wide_kernel(network: ESPCN) -> None:
+    """The nine kernels that read one feature, and the wide kernel of the transposed convolution that they weave."""
+    weight = network.layers[-1].weight.detach()  # (9, 32, 3, 3)
+    feature = int(weight.square().sum(dim=(0, 2, 3)).argmax())
+    wide = as_transposed(weight, SCALE)[feature, 0]
+    peak = weight[:, feature].abs().max()
+    figure, (left, right) = figures.canvas(width=5.6, height=2.8, columns=2)
+    left.set_title("nine kernels of 3×3, turned over", fontsize=9)
+    for index in range(9):
+        x, y = 3.6 * (index % 3), 3.6 * (index // 3)
+        kernel = weight[index, feature].flip(-2, -1)
+        left.imshow(kernel, cmap="gray", vmin=-peak, vmax=peak, extent=(x, x + 3, y + 3, y))
+        left.add_patch(_frame(x - 0.12, y - 0.12, 3.24, PHASES[index]))
+    left.set(xlim=(-0.4, 10.6), ylim=(10.6, -0.4))
+    right.set_title("one kernel of 9×9, woven", fontsize=9)
+    right.imshow(wide, cmap="gray", vmin=-peak, vmax=peak)
+    for ax in (left, right):
+        ax.axis("off")
+    (FIGURES / "espcn-wide-kernel.png").write_bytes(figures.png(figure))
+
+
+def _frame(x: float, y: float, side: float, color: str):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x, y), side, side, facecolor="none", edgecolor=color, linewidth=2.4)
+
+
+def speed() -> None:
+    """Quality against the time of one frame."""
+    cards = {"SRCNN 9-1-5": "srcnn-x3", "SRCNN 9-5-5": "srcnn-955-x3", "VDSR": "vdsr", "ESPCN": "espcn-x3"}
+    figure, ax = figures.canvas(width=5.6, height=3.0)
+    for row in experiments.rows("espcn-times"):
+        if row["scale"] == SCALE and row["network"] in cards:
+            scores = zoo.card(cards[row["network"]])["scores"]
+            psnr = next(s["psnr"] for s in scores if s["set"] == "Set5" and s["scale"] == SCALE)
+            ours = row["network"] == "ESPCN"
+            ax.plot(row["seconds"], psnr, "o", markersize=9, color=figures.COLORS[1 if ours else 0])
+            ax.annotate(row["network"], (row["seconds"], psnr), xytext=(8, -4), textcoords="offset points", fontsize=9)
+    ax.set(xscale="log", xlim=(0.02, 200), ylim=(32.3, 33.2))
+    ax.set(xlabel="seconds per frame of 1920×1080 (two CPU cores)", ylabel="PSNR on Set5, ×3, in dB")
+    (FIGURES / "espcn-speed.png").write_bytes(figures.png(figure))
+
+
+def training() -> None:
+    """PSNR over the steps for tanh, ReLU and ICNR's start, and the pattern that all blocks share."""
+    rows = [row for row in experiments.rows("espcn-training") if isinstance(row["seed"], int)]
+    figure, (left, right) = figures.canvas(width=6.4, columns=2)
+    names = {"tanh": "tanh", "relu": "ReLU", "icnr": "tanh, ICNR"}
+    for color, (variant, label) in zip(figures.COLORS, names.items(), strict=False):
+        for seed in range(3):
+            points = [row for row in rows if row["variant"] == variant and row["seed"] == seed]
+            steps = [row["step"] for row in points]
+            text = None if seed else label
+            left.plot(steps, [row["psnr"] for row in points], color=color, linewidth=1.3, label=text)
+            if variant != "relu":
+                right.plot(steps, [row["pattern"] for row in points], color=color, linewidth=1.3, label=text)
+    left.set(xscale="log", ylim=(24, 30), xlabel="step", ylabel="PSNR in dB")
+    right.set(xscale="log", yscale="log", xlabel="step", ylabel="fixed pattern, % of the variance")
+    for ax in (left, right):
+        ax.set_xticks([50, 200, 800], ["50", "200", "800"])
+        ax.minorticks_off()
+        ax.legend(frameon=False, fontsize=9)
+    (FIGURES / "espcn-training.png").write_bytes(figures.png(figure))
+
+
+def lives_on() -> None:
+    """Weights and multiplications per output pixel at ×3: on the diagonal, all layers work at the large size."""
+    figure, ax = figures.canvas(width=5.6, height=3.4)
+    ax.plot((3e3, 4e7), (3e3, 4e7), color=figures.INK, linewidth=1, linestyle="--")
+    ax.plot((3e3, 4e7), (3e3 / 9, 4e7 / 9), color=figures.INK, linewidth=1, linestyle=":")
+    ax.annotate("enlarge first", (4e4, 6e4), rotation=29, fontsize=9, ha="center")
+    ax.annotate("enlarge last", (6e5, 2.2e4), rotation=29, fontsize=9, ha="center")
+    places = {"VDSR": (8, -10), "SRCNN 9-5-5": (8, -10), "SRCNN 9-1-5": (8, -8), "RCAN": (-42, 4)}
+    for row in experiments.rows("espcn-tails"):
+        if row["scale"] == SCALE:
+            late = row["per_pixel"] < row["weights"]
+            ax.plot(row["weights"], row["per_pixel"], "o" if late else "s", color=figures.COLORS[1 if late else 0])
+            place = places.get(row["network"], (8, -4))
+            point = (row["weights"], row["per_pixel"])
+            ax.annotate(row["network"], point, xytext=place, textcoords="offset points", fontsize=9)
+    ax.set(xscale="log", yscale="log", xlim=(4e3, 3e7), ylim=(1e3, 2e7))
+    ax.set(xlabel="weights", ylabel="multiplications per pixel, ×3")
+    (FIGURES / "espcn-lives-on.png").write_bytes(figures.png(figure))
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Draw all of them."""
+    network = zoo.load("espcn-x3")
+    original = metrics.luma(images.modcrop(photos.photo("chelsea").picture, SCALE), rounded=True)
+    low_res = images.to_float(images.to_uint8(bicubic_down(original, SCALE)))
+    mosaic(network, low_res)
+    panels = {
+        "low resolution": low_res.repeat_interleave(SCALE, -2).repeat_interleave(SCALE, -1),
+        "bicubic": imresize(low_res, SCALE).clamp(0, 1),
+        "ESPCN": network(low_res),
+        "original": original,
+    }
+    side_by_side(panels, EYE, 3, "espcn-eye.png")
+    torch.manual_seed(0)
+    plain = ESPCN(SCALE)
+    torch.manual_seed(0)
+    starts = {"PyTorch's start": plain(low_res), "ICNR": icnr(ESPCN(SCALE))(low_res)}
+    starts = {label: (x - x.mean()) / (6 * x.std()) + 0.5 for label, x in starts.items()}
+    side_by_side(starts | {"trained": panels["ESPCN"]}, EYE, 4, "espcn-checkerboard.png")
+    orders()
+    wide_kernel(network)
+    speed()
+    training()
+    lives_on()
+
+
+if __name__ == "__main__":
+    main()
