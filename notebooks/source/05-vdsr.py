@@ -266,8 +266,7 @@ claim("over the whole run plain has over twice the loss", ratio, above=2)
 # Both can compute the same functions (exercise 4). Both start from random
 # weights, but $x+f(x)$ has the picture from the first step, and the plain
 # network has to build the identity first, through twenty layers. How long that
-# takes differs between machines and solvers: Adam needs some tens of steps,
-# the paper's SGD many more (see *Deeper* below).
+# takes depends on the initial weights and on the solver (see *Deeper* below).
 #
 # ## A rate of 0.1
 #
