@@ -141,7 +141,7 @@ def measure_tiles(network: RCAN) -> None:
         for name, values in squares.items():
             rms = torch.stack(values).mean().sqrt().item()
             row = {"overlap": overlap, "gates": name, "tile": TILE, "rms": f"{rms:.3f}", "max": f"{largest[name]:.1f}"}
-            rows.append(row | {"psnr_change": f"{sum(psnr) / len(psnr):+.3f}" if name == "own" else ""})
+            rows.append(row | {"psnr_change": f"{round(sum(psnr) / len(psnr), 3) + 0:.3f}" if name == "own" else ""})
     experiments.write("rcan-tiles", rows)
 
 
