@@ -56,7 +56,8 @@ def main() -> None:
     rows.append({"picture": "mean", **{key: fmean(row[key] for row in rows) for key in rows[0] if key != "picture"}})
     for row in rows:
         row["gain"] = row["psnr_plus"] - row["psnr"]
-    experiments.write("edsr-ensemble", [{k: f"{v:.3f}" if k != "picture" else v for k, v in r.items()} for r in rows])
+    digits = {"psnr": 2, "psnr_plus": 2, "gain": 2, "mse_of_one": 3, "mse_of_mean": 3, "spread": 3}
+    experiments.write("edsr-ensemble", [row | {k: f"{row[k]:.{n}f}" for k, n in digits.items()} for row in rows])
 
     found = []
     for photo in photos.photos("test"):

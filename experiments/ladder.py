@@ -20,6 +20,7 @@ from imtrans.models.baselines import Bicubic
 from imtrans.models.edsr import EDSR
 from imtrans.models.espcn import ESPCN
 from imtrans.models.rcan import RCAN
+from imtrans.models.rdn import RDN
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 from imtrans.restore import super_resolve
@@ -31,10 +32,12 @@ RUNGS = (  # label, name in the zoo, architecture, lecture, the row that the pap
     ("ESPCN", "espcn-x2", partial(ESPCN, SCALE), 6, None),
     ("VDSR", "vdsr", VDSR, 5, ("vdsr", "VDSR", "y8")),
     ("EDSR baseline", "edsr-baseline-x2", partial(EDSR.baseline, SCALE), 8, ("edsr", "EDSR baseline", "rgb-y")),
+    ("RDN small", "rdn-small-x2", partial(RDN.small, SCALE), 10, None),
     ("RCAN small", "rcan-small-x2", partial(RCAN.small, SCALE), 11, None),
 )
 PAPERS = (  # label, architecture, lecture, row: networks of the papers' sizes, which nobody has trained here
     ("EDSR", partial(EDSR.paper, SCALE), 8, ("edsr", "EDSR", "rgb-y8")),
+    ("RDN", partial(RDN, SCALE), 10, ("rcan", "RDN", "rgb-y")),
     ("RCAN", partial(RCAN, SCALE), 11, ("rcan", "RCAN", "rgb-y")),
 )
 PHOTO, BOX = "astronaut", (272, 336, 60, 48)  # of the detail: left, top, width, height in the original

@@ -24,7 +24,9 @@ def gates() -> None:
     for ax, block in zip(axes, blocks, strict=True):
         values = np.array([table[name, block] for name in pictures])  # (pictures, channels)
         order = values.mean(axis=0).argsort()[::-1]
-        image = ax.imshow(values[:, order].T, aspect="auto", vmin=0.3, vmax=0.7, cmap="viridis", interpolation="nearest")
+        image = ax.imshow(
+            values[:, order].T, aspect="auto", vmin=0.3, vmax=0.7, cmap="viridis", interpolation="nearest"
+        )
         ax.grid(visible=False)
         ax.set_title(f"block {block}", fontsize=9)
         ax.set_xticks(range(len(pictures)), pictures, rotation=90)

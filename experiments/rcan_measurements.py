@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from imtrans import experiments, metrics, zoo
+from imtrans import experiments, metrics
 from imtrans.color import rgb_to_y
 from imtrans.data import benchmarks, photos
 from imtrans.degrade import Downscale, bicubic_down
@@ -147,7 +147,7 @@ def measure_tiles(network: RCAN) -> None:
 
 def main() -> None:
     """Measure, write."""
-    network = zoo.load("rcan-small-x2") if "rcan-small-x2" in zoo.names() else short()
+    network = short()
     measure_gates(network, (picture for _, picture in list(benchmarks.load("BSD500_test"))[:30]))
     measure_tiles(network)
 

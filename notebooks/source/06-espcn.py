@@ -99,6 +99,7 @@ network = nn.Sequential(
 
 # %% [markdown]
 # `imtrans.models.espcn.ESPCN` is the same network with the same parameters:
+# the 22,624 weights of the page's table and 105 biases.
 
 # %% tags=["ground"]
 from imtrans.models.espcn import ESPCN
@@ -177,7 +178,8 @@ for scale in (2, 3, 4):
 # c\,r\,\mathrm{mod}(y,r)+c\,\mathrm{mod}(x,r)}. \qquad (6)
 # $$
 #
-# Which channels does it read? For $r=2$ and three colours there are twelve:
+# Which channels does it read? For $r=2$ and three colours there are twelve. A
+# colour $c=0$ would read channel 0 everywhere, so count the colours from 1:
 
 # %%
 slide = {
@@ -247,8 +249,9 @@ print("✓ PixelShuffle(T[π]) = PS(T)")
 # ### Bicubic interpolation is such a layer
 #
 # At each of the nine places in a block the weights of bicubic interpolation
-# are the same in every block: nine fixed kernels. A single white pixel shows
-# them all at once.
+# are the same in every block: nine fixed kernels of $4\times4$ weights. Some
+# begin one pixel earlier than others, so we hold them in windows of
+# $5\times5$. A single white pixel shows them all at once.
 
 # %%
 impulse = torch.zeros(1, 1, 9, 9)
@@ -291,8 +294,9 @@ assert torch.allclose(sub_pixel, strided, atol=1e-5)
 print("✓ the same picture")
 
 # %% [markdown]
-# (The nine biases would be one in the transposed convolution: a pattern that
-# only the sub-pixel layer has.) And literally, with zeros between the pixels:
+# We left out the biases: the sub-pixel layer has nine, one per place; a
+# transposed convolution has one, so it cannot add a fixed pattern. And
+# literally, with zeros between the pixels:
 
 # %%
 spread = torch.zeros(1, 32, 300, 450)
@@ -343,12 +347,14 @@ eye = (162, 93, 60, 60)
 figures.zoom(
     {"untrained": stretched, "trained": woven},
     eye,
-    alt="a cat's eye; untrained, a fine regular pattern hides it",
+    alt="the place of a cat's eye. Before training a fine regular pattern "
+    "hides the eye; after it the eye is there",
 )
 
 # %% [markdown]
 # The nine filters of the last layer begin as nine independent random filters.
-# Exercise 3 mends that.
+# ICNR (Aitken and others, 2017) begins with nine *copies* of one filter and of
+# its bias instead: then all pixels of a block are equal. Exercise 3 writes it.
 #
 # ## Training
 #
@@ -460,7 +466,8 @@ claim(
 
 # %% [markdown]
 # Beside the paper's rows on Set5. The paper does not say by which protocol it
-# measured, so differences of less than a tenth of a decibel say nothing.
+# measured, so a difference of a tenth of a decibel to ours says nothing. Rows
+# with † could not be checked ([How we know](../book/how-we-know.md)).
 
 # %%
 from imtrans import published
@@ -475,11 +482,12 @@ ours_set5 = next(s for s in card["scores"] if s["set"] == "Set5")
 rows.append({"model": "espcn-x3, ours", "source": "the card", **ours_set5})
 
 # %%
-columns = {"method": "model", "PSNR": "psnr", "source": "source"}
-figures.table(
-    [{new: row[old] for new, old in columns.items()} for row in rows],
-    caption="PSNR in dB on Set5, ×3.",
-)
+table = []
+for row in rows:
+    dagger = "" if row.get("verified", True) else " †"
+    method = {"method": row["model"] + dagger, "PSNR": row["psnr"]}
+    table.append(method | {"source": row["source"]})
+figures.table(table, caption="PSNR in dB on Set5, ×3.")
 
 # %%
 from imtrans.data import benchmarks
@@ -494,7 +502,8 @@ else:
 # ## tanh or ReLU? And does ICNR help?
 #
 # The paper finds tanh better, by 0.16 dB. We trained each variant from three
-# seeds by one short recipe; here are the scores after 1,200 steps.
+# seeds by one short recipe; here are the scores after 1,200 steps. The row
+# `icnr` is tanh again, with ICNR's start.
 
 # %%
 at_the_end = {
@@ -578,11 +587,12 @@ seconds = time.perf_counter() - began
 interpolated = [resize.imresize(frame, r).clamp(0, 1) for frame in clip]
 
 # %% tags=["nbval-ignore-output"]
-pixels = 120 * 90 * len(clip) / seconds
-print(f"{len(clip) / seconds:.0f} frames per second of 120×90,")
-print(f"about {pixels / (1920 * 1080):.1f} of 1920×1080")
+print(f"{len(clip) / seconds:.0f} frames per second of 120×90")
 
 # %% [markdown]
+# On frames this small most of the time is not spent on multiplications; the
+# page has the times of 1920×1080.
+#
 # Move through the frames: bicubic on the left, ESPCN on the right.
 
 # %%
@@ -608,11 +618,11 @@ claim("ESPCN is ahead in every frame by over 0.5 dB", min(gains), above=0.5)
 
 # %% [markdown]
 # A file works the same way: `imtrans super-resolve small.mp4 large.mp4 --model
-# espcn-x3`. It needs PyAV (`pip install av`).
+# espcn-x3`. It needs the extra `imtrans[video]`.
 #
 # Each frame was enlarged on its own. But nine frames that are moved by thirds
 # of a small pixel hold nine times as many numbers. Enlarge each, move them
-# back, and take the mean:
+# back, and take the mean. (What a mean gains by itself is on the page: little.)
 
 
 # %%
@@ -634,9 +644,9 @@ claim("the mean of nine is better by over 0.2 dB", together - single, above=0.2)
 # %% [markdown]
 # ## Where it fails: the slides' own filter
 #
-# The slides blur $I^{HR}$ with a Gaussian filter before they drop pixels, and
-# do not say how wide it is. Our network knows bicubic shrinking. Move σ: what
-# happens if the filter is narrower, or wider, than what the network expects?
+# The slides blur $I^{HR}$ with a Gaussian filter before they drop pixels. Our
+# network knows bicubic shrinking. Move the filter's width σ: what happens if it
+# is narrower, or wider, than what the network expects?
 
 
 # %%
@@ -910,7 +920,7 @@ check(
 # ## Summary
 #
 # 1. ESPCN is six lines. Three convolutions work on small pixels; a shuffle
-#    makes the large picture and computes nothing.
+#    makes the large picture.
 # 2. The paper's shuffle and PyTorch's differ by a permutation of the channels;
 #    the slides' formula is neither.
 # 3. Convolution and shuffle are a transposed convolution whose wide kernel is

@@ -176,7 +176,7 @@ network = nn.Sequential(
 # %%
 ours = RCAN.small(SCALE)
 values = network.state_dict().values()
-ours.load_state_dict(dict(zip(ours.state_dict(), values, strict=True)))
+_ = ours.load_state_dict(dict(zip(ours.state_dict(), values, strict=True)))
 
 # %%
 x = torch.rand(1, 3, 20, 24)
@@ -783,6 +783,9 @@ check(
 # over its two pairs (with and without attention), in dB. `value("LSC + SSC")`
 # reads a cell; `"no LSC, SSC, CA"` is the empty network, `"CA"` attention
 # alone.
+#
+# *Hint.* LSC and SSC are the long and the short skips. Each of the four sets of
+# skips makes a pair: without attention and with it.
 
 
 # %% tags=["ground"]
