@@ -18,7 +18,7 @@ from imtrans.degrade import Downscale
 from imtrans.evaluation import evaluate
 from imtrans.models.rcan import RCAN, ChannelAttention
 from imtrans.recipes import rcan
-from imtrans.recipes.pictures import training_pictures
+from imtrans.recipes.pictures import low_resolution_patches, training_pictures
 from imtrans.training import Adam, Run, fit
 
 SCALE = 2
@@ -64,7 +64,12 @@ def deep(long: bool, short: bool) -> RCAN:
 
 def train(model: Callable[[], nn.Module], steps: int, seed: int = 0, **changes) -> Run:
     """A short training on 24×24 low-resolution pixels, 8 patches per step."""
-    short = {"data": rcan.patches(PICTURES, SCALE, size=24), "steps": steps, "batch": 8, "validate_every": None}
+    short = {
+        "data": low_resolution_patches(PICTURES, SCALE, size=24),
+        "steps": steps,
+        "batch": 8,
+        "validate_every": None,
+    }
     return fit(replace(RECIPE, model=model, seed=seed, **short, **changes), progress=False)
 
 

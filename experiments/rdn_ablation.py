@@ -19,7 +19,7 @@ from imtrans.evaluation import evaluate
 from imtrans.models.baselines import Bicubic
 from imtrans.models.rdn import RDN
 from imtrans.recipes import rdn
-from imtrans.recipes.pictures import training_pictures
+from imtrans.recipes.pictures import low_resolution_patches, training_pictures
 from imtrans.restore import super_resolve
 from imtrans.training import Adam, fit
 
@@ -60,7 +60,7 @@ def main() -> None:
         recipe = replace(
             rdn.full(SCALE),
             model=lambda kind=kind, switches=switches: small(kind, switches),
-            data=rdn.patches(pictures, SCALE, size=12),
+            data=low_resolution_patches(pictures, SCALE, size=12),
             optimizer=Adam(1e-3),
             steps=STEPS,
             batch=8,

@@ -12,7 +12,7 @@ from imtrans.data import benchmarks
 from imtrans.degrade import Downscale
 from imtrans.evaluation import evaluate
 from imtrans.recipes import rdn
-from imtrans.recipes.pictures import training_pictures
+from imtrans.recipes.pictures import low_resolution_patches, training_pictures
 from imtrans.training import Adam, fit
 
 STEPS = 5_000
@@ -24,7 +24,7 @@ def main() -> None:
     recipe = replace(
         rdn.full(SCALE),
         model=lambda: small(WithoutBody, {}),
-        data=rdn.patches(pictures, SCALE, size=16),
+        data=low_resolution_patches(pictures, SCALE, size=16),
         optimizer=Adam(2e-3),
         steps=STEPS,
         batch=8,

@@ -1,21 +1,14 @@
 """How the EDSR baseline is trained: 16 blocks of 64 features."""
 
-from collections.abc import Callable
 from functools import partial
 
 import torch.nn.functional as F
 
-from imtrans.data.pairs import SuperResolutionPairs
 from imtrans.models.edsr import EDSR
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures
+from imtrans.recipes.pictures import Folders, low_resolution_patches, training_pictures
 from imtrans.recipes.starts import shrink_residual_blocks
-from imtrans.training import Adam, MuonAndAdam, Recipe, Samples, cosine, halving
-
-
-def patches(pictures: TrainingSet, scale: int, size: int) -> Callable[[int], Samples]:
-    """Pairs of size² low-resolution pixels."""
-    return lambda seed: SuperResolutionPairs(pictures.pictures, (scale,), size, upsamples=True, seed=seed)
+from imtrans.training import Adam, MuonAndAdam, Recipe, cosine, halving
 
 
 def quick(scale: int = 2, *, data: Folders = None) -> Recipe:
@@ -30,7 +23,7 @@ def quick(scale: int = 2, *, data: Folders = None) -> Recipe:
         name=f"edsr-baseline-x{scale}",
         budget="quick",
         model=lambda: shrink_residual_blocks(EDSR.baseline(scale)),
-        data=patches(pictures, scale, size=24),  # a quarter of the paper's area: more steps per minute
+        data=low_resolution_patches(pictures, scale, size=24),  # a quarter of the paper's area: more steps per minute
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=MuonAndAdam(0.01, adam_lr=5e-4),
@@ -53,7 +46,7 @@ def classroom(scale: int = 2, *, data: Folders = None) -> Recipe:
         name=f"edsr-baseline-x{scale}",
         budget="class",
         model=lambda: shrink_residual_blocks(EDSR.baseline(scale)),
-        data=patches(pictures, scale, size=48),
+        data=low_resolution_patches(pictures, scale, size=48),
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=MuonAndAdam(0.01, adam_lr=5e-4),
@@ -77,7 +70,7 @@ def full(scale: int = 2, *, data: Folders = None) -> Recipe:
         name=f"edsr-baseline-x{scale}",
         budget="full",
         model=lambda: shrink_residual_blocks(EDSR.baseline(scale)),
-        data=patches(pictures, scale, size=32),
+        data=low_resolution_patches(pictures, scale, size=32),
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=MuonAndAdam(0.01, adam_lr=5e-4),
@@ -103,7 +96,7 @@ def paper(scale: int = 2, *, data: Folders = None) -> Recipe:
         name=f"edsr-baseline-x{scale}",
         budget="paper",
         model=partial(EDSR.baseline, scale),
-        data=patches(pictures, scale, size=48),
+        data=low_resolution_patches(pictures, scale, size=48),
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=Adam(1e-4),

@@ -1,6 +1,6 @@
 """Training pictures: the bundled photographs and dead leaves, the papers' sets, or folders of your own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +8,9 @@ from pathlib import Path
 from torch import Tensor
 
 from imtrans.color import rgb_to_y
+from imtrans.data.pairs import SuperResolutionPairs
 from imtrans.resize import imresize
+from imtrans.training import Samples
 
 Folders = Sequence[str | Path] | None
 
@@ -66,3 +68,14 @@ def training_pictures(sets: Sequence[str] = (), folders: Folders = None) -> Trai
         [picture for _, pictures in parts for picture in pictures],
         tuple(f"{name}: {len(pictures)} pictures" for name, pictures in parts),
     )
+
+
+def low_resolution_patches(pictures: TrainingSet, scale: int, size: int) -> Callable[[int], Samples]:
+    """Samples for a network that enlarges: pairs of size² low-resolution pixels, as a function of the seed.
+
+    Args:
+        pictures: Training pictures.
+        scale: Upscaling factor.
+        size: Side of the low-resolution patches in pixels.
+    """
+    return lambda seed: SuperResolutionPairs(pictures.pictures, (scale,), size, upsamples=True, seed=seed)

@@ -3,22 +3,15 @@
 For the paper's network give ``replace(paper(scale), model=partial(RDN, scale))``, and five days of a GPU.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import torch.nn.functional as F
 
-from imtrans.data.pairs import SuperResolutionPairs
 from imtrans.models.rdn import RDN
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures
+from imtrans.recipes.pictures import Folders, low_resolution_patches, training_pictures
 from imtrans.recipes.starts import shrink_last_convolution
-from imtrans.training import Adam, MuonAndAdam, Recipe, Samples, cosine, halving
-
-
-def patches(pictures: TrainingSet, scale: int, size: int) -> Callable[[int], Samples]:
-    """Pairs of size² low-resolution pixels."""
-    return lambda seed: SuperResolutionPairs(pictures.pictures, (scale,), size, upsamples=True, seed=seed)
+from imtrans.training import Adam, MuonAndAdam, Recipe, cosine, halving
 
 
 def quick(scale: int = 2, *, data: Folders = None) -> Recipe:
@@ -33,7 +26,7 @@ def quick(scale: int = 2, *, data: Folders = None) -> Recipe:
         name=f"rdn-small-x{scale}",
         budget="quick",
         model=lambda: shrink_last_convolution(RDN.small(scale)),
-        data=patches(pictures, scale, size=16),  # a quarter of the paper's area: more steps per minute
+        data=low_resolution_patches(pictures, scale, size=16),  # smaller than the paper's: more steps per minute
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=MuonAndAdam(0.02),
@@ -56,7 +49,7 @@ def classroom(scale: int = 2, *, data: Folders = None) -> Recipe:
         name=f"rdn-small-x{scale}",
         budget="class",
         model=lambda: shrink_last_convolution(RDN.small(scale)),
-        data=patches(pictures, scale, size=32),
+        data=low_resolution_patches(pictures, scale, size=32),
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=MuonAndAdam(0.02),
@@ -80,7 +73,7 @@ def full(scale: int = 2, *, data: Folders = None) -> Recipe:
         name=f"rdn-small-x{scale}",
         budget="full",
         model=lambda: shrink_last_convolution(RDN.small(scale)),
-        data=patches(pictures, scale, size=32),
+        data=low_resolution_patches(pictures, scale, size=32),
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=MuonAndAdam(0.02),
@@ -108,7 +101,7 @@ def paper(scale: int = 2, *, data: Folders = None) -> Recipe:
         name=f"rdn-small-x{scale}",
         budget="paper",
         model=partial(RDN.small, scale),
-        data=patches(pictures, scale, size=48 if scale == 2 else 32),
+        data=low_resolution_patches(pictures, scale, size=48 if scale == 2 else 32),
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=Adam(1e-4),
