@@ -116,6 +116,13 @@ def shave(x: Tensor, border: int) -> Tensor:
     return x[..., border : x.shape[-2] - border, border : x.shape[-1] - border]
 
 
+def middle(x: Tensor, size: int) -> Tensor:
+    """The middle of pictures or feature maps (…, H, W), at most ``size`` × ``size``."""
+    height, width = x.shape[-2:]
+    top, left = max(0, height - size) // 2, max(0, width - size) // 2
+    return x[..., top : top + size, left : left + size].contiguous()
+
+
 def crop(picture: Tensor, box: tuple[int, int, int, int]) -> Tensor:
     """The part (left, top, width, height) of (N, C, H, W).
 

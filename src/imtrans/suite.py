@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from imtrans import metrics, restore
-from imtrans.data import benchmarks, photos
+from imtrans.data import benchmarks
 from imtrans.degrade import Degradation, Downscale, GaussianNoise, Jpeg
 from imtrans.evaluation import evaluate
+from imtrans.recipes.pictures import validation_pictures
 
 NOISE_LEVELS = (15, 25, 50)
 JPEG_QUALITIES = (10, 20, 30, 40)
@@ -83,8 +84,7 @@ def validator(
 ) -> Callable[[nn.Module], dict[str, float]]:
     """What `imtrans.training.fit` calls to see how far a network is, on pictures that no training sees.
 
-    They are the ten of BSD500_test that are held out where that set is at hand, else the bundled validation
-    photographs; the middle of each, so that a call takes seconds.
+    They are those of `imtrans.recipes.pictures.validation_pictures`; the middle of each, so that a call takes seconds.
 
     Args:
         degradations: What the network has to undo, `standard_degradations` for instance.
@@ -95,11 +95,7 @@ def validator(
         Network → ``{"psnr": mean}``, with several degradations also ``"psnr_x2"``, ``"psnr_25"``, ``"psnr_q10"`` and
         so on, by the default protocol; another metric under its own key.
     """
-    if benchmarks.locate("BSD500_test"):
-        pictures = benchmarks.load("BSD500_test", held_out=True)
-    else:
-        pictures = [(photo.name, photo.picture) for photo in photos.photos("validation")]
-    middles = [(name, _middle(picture, size)) for name, picture in pictures]
+    middles = validation_pictures(size)
     gray = [(name, metrics.luma(picture, rounded=True)) for name, picture in middles]
 
     def validate(model: nn.Module) -> dict[str, float]:
@@ -111,9 +107,3 @@ def validator(
         return {metric: fmean(each.values()), **(each if len(each) > 1 else {})}
 
     return validate
-
-
-def _middle(picture: Tensor, size: int) -> Tensor:
-    height, width = picture.shape[-2:]
-    top, left = max(0, height - size) // 2, max(0, width - size) // 2
-    return picture[..., top : top + size, left : left + size].contiguous()

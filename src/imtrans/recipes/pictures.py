@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from imtrans import images
 from imtrans.color import rgb_to_y
 from imtrans.data.pairs import SuperResolutionPairs
 from imtrans.resize import imresize
@@ -68,6 +69,20 @@ def training_pictures(sets: Sequence[str] = (), folders: Folders = None) -> Trai
         [picture for _, pictures in parts for picture in pictures],
         tuple(f"{name}: {len(pictures)} pictures" for name, pictures in parts),
     )
+
+
+def validation_pictures(size: int) -> list[tuple[str, Tensor]]:
+    """Name and picture, RGB or gray: the middle, at most ``size`` × ``size``, of each picture that no training sees.
+
+    They are the ten of BSD500_test that are held out where that set is at hand, else the bundled validation photographs.
+    """
+    from imtrans.data import benchmarks, photos
+
+    if benchmarks.locate("BSD500_test"):
+        pictures = benchmarks.load("BSD500_test", held_out=True)
+    else:
+        pictures = [(photo.name, photo.picture) for photo in photos.photos("validation")]
+    return [(name, images.middle(picture, size)) for name, picture in pictures]
 
 
 def low_resolution_patches(pictures: TrainingSet, scale: int, size: int) -> Callable[[int], Samples]:

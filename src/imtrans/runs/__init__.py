@@ -277,10 +277,11 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
     value = validation[entry.measure]
     if name in zoo.names():
         gain = value - validate(zoo.load(name))[entry.measure]
-        gain = gain if metrics.METRICS[entry.measure].higher_is_better else -gain
+        metric = metrics.METRICS.get(entry.measure)
+        gain = gain if metric and metric.higher_is_better else -gain  # a validator's own measure is an error
         if gain < entry.min_gain and not force:
             return Published(False, entry.measure, value, gain)
-    scores = suite.card_scores(network, name, progress=progress)
+    scores = [] if entry.validator else suite.card_scores(network, name, progress=progress)
     card = zoo.card(weights) | {"validation": {key: round(number, 3) for key, number in validation.items()}}
     card |= {"scores": scores} | ({"note": note} if note else {})
     # Runs that began before the registry wrote the name under three keys, and no paper.
@@ -295,4 +296,6 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
 
 def validator(entry: zoo.Entry) -> Callable[[nn.Module], dict[str, float]]:
     """What a training of this network is watched by, and what decides when it is published."""
+    if entry.validator:
+        return entry.validator()
     return suite.validator(suite.standard_degradations(entry.build()), metric=entry.measure)

@@ -22,11 +22,13 @@ from torch import nn
 from imtrans import assets
 from imtrans.hardware import processor_name
 from imtrans.training import Run
-from imtrans.zoo.entries import ENTRIES, Entry
+from imtrans.zoo.entries import ENTRIES, OTHERS, RESTORERS, Entry
 
 __all__ = [
     "ENTRIES",
     "FOLDER",
+    "OTHERS",
+    "RESTORERS",
     "Entry",
     "card",
     "denoiser_for",
@@ -86,7 +88,7 @@ def denoiser_for(sigma: float | None = None, channels: int = 1) -> str:
     if sigma is not None and not 0 < sigma < math.inf:
         raise ValueError(f"the noise level must be above 0, got {sigma:g}")
     with torch.device("meta"):  # the attributes are enough
-        models = {name: each.build() for name, each in ENTRIES.items()}
+        models = {name: each.build() for name, each in RESTORERS.items()}
     denoisers = {name: model for name, model in models.items() if hasattr(model, "sigma") and not model.scales}
     trained = {name: denoisers[name] for name in names() if name in denoisers}
     for group, wanted in ((trained, channels), (trained, 1), (denoisers, 1)):

@@ -1,5 +1,8 @@
 """The registry: one entry per network, in the order of the lectures.
 
+Two tables, so that general code need not ask what a network is for: `RESTORERS` return the picture that they were given
+a damaged copy of, and are scored by `imtrans.suite`; `OTHERS` have a measure of their own.
+
     entry = ENTRIES["srcnn-x3"]
     entry.build(), entry.recipe("quick")
 
@@ -17,6 +20,7 @@ from torch import nn
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR, MDSR
 from imtrans.models.espcn import ESPCN
+from imtrans.models.features import SmallVGG
 from imtrans.models.rcan import RCAN
 from imtrans.models.rdn import RDN
 from imtrans.models.srcnn import SRCNN
@@ -28,6 +32,7 @@ from imtrans.recipes import (
     dncnn_blind,
     edsr,
     espcn,
+    features,
     mdsr,
     rcan,
     rdn,
@@ -49,8 +54,12 @@ class Entry:
         model_in_paper: Name of the network in the tables of the paper; None for a variant of ours.
         purpose: What the weights are for, where the architecture serves more: values of ``scales``, ``sigma`` or
             ``quality``, the attributes that a network declares.
-        measure: Metric on held-out pictures by which `imtrans.runs.publish` compares weights.
-        min_gain: Least improvement of that metric for which the shipped weights are replaced.
+        validator: Function that returns what a training is watched by: network → values by name, made on pictures
+            that no training sees. None for a network that restores pictures: `imtrans.suite.validator` has the same
+            for all of them.
+        measure: Name of the value by which `imtrans.runs.publish` compares weights: of `imtrans.metrics.METRICS`, or
+            with a ``validator`` one of its own, of which less is better.
+        min_gain: Least improvement of that value for which the shipped weights are replaced.
     """
 
     architecture: Callable[[], nn.Module]
@@ -58,6 +67,7 @@ class Entry:
     paper: str
     model_in_paper: str | None
     purpose: Mapping[str, Any] = field(default_factory=dict)
+    validator: Callable[[], Callable[[nn.Module], dict[str, float]]] | None = None
     measure: str = "psnr"
     min_gain: float = 0.05
 
@@ -69,7 +79,7 @@ class Entry:
         return model
 
 
-ENTRIES: dict[str, Entry] = {
+RESTORERS: dict[str, Entry] = {
     # Lecture 1
     "srcnn-x2": Entry(SRCNN, partial(srcnn.recipe, scale=2), "srcnn", "SRCNN", {"scales": (2,)}),
     "srcnn-x3": Entry(SRCNN, partial(srcnn.recipe, scale=3), "srcnn", "SRCNN", {"scales": (3,)}),
@@ -101,3 +111,11 @@ ENTRIES: dict[str, Entry] = {
     # Lecture 11
     "rcan-small-x2": Entry(partial(RCAN.small, 2), partial(rcan.recipe, scale=2), "rcan", None),
 }
+
+OTHERS: dict[str, Entry] = {
+    # Lectures 2, 3, 4 and 12
+    "features-small": Entry(
+        SmallVGG, features.recipe, "gatys", None, validator=features.held_out, measure="error", min_gain=0.005
+    ),
+}
+ENTRIES: dict[str, Entry] = RESTORERS | OTHERS
