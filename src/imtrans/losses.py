@@ -45,3 +45,40 @@ def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
     """
     difference, energy = (x.square().flatten(1).sum(dim=1) for x in (prediction - target, target))
     return (difference / energy.clamp(min=1e-12)).mean()
+
+
+def feature_reconstruction(prediction: Tensor, target: Tensor) -> Tensor:
+    """1/(C·H·W) ‖φ(ŷ) − φ(y)‖² of two feature maps, averaged over the samples (Johnson et al. 2016, eq. 2)."""
+    return (prediction - target).square().mean()
+
+
+def normalized_gram(features: Tensor) -> Tensor:
+    """`gram` divided by C·H·W, so that pictures of different sizes can be compared (Johnson et al. 2016, eq. 3).
+
+    Args:
+        features: One tap of a feature network, (N, C, H, W).
+
+    Returns:
+        (N, C, C).
+    """
+    return gram(features / features[0].numel() ** 0.5)  # divided before the sum, which may be too large for fp16
+
+
+def style_reconstruction(prediction: Tensor, target: Tensor) -> Tensor:
+    """‖G(ŷ) − G(y)‖² of two feature maps, averaged over the samples (Johnson et al. 2016, eq. 4).
+
+    Args:
+        prediction: Features (N, C, H, W).
+        target: Features (N or 1, C, H′, W′): the picture of the style may have another size.
+    """
+    difference = normalized_gram(prediction) - normalized_gram(target)
+    return difference.square().sum(dim=(1, 2)).mean()
+
+
+def total_variation(picture: Tensor) -> Tensor:
+    """Σ (xᵢ₊₁ⱼ − xᵢⱼ)² + (xᵢⱼ₊₁ − xᵢⱼ)² over a picture and its channels, averaged over the samples.
+
+    The papers on style transfer mean squares by this name; the total variation of denoising is a sum of norms.
+    """
+    down, right = (picture.diff(dim=dim).square().sum() for dim in (-2, -1))
+    return (down + right) / picture.shape[0]

@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import nn
 
+from imtrans.data.styles import STYLES
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR, MDSR
 from imtrans.models.espcn import ESPCN
@@ -24,6 +25,7 @@ from imtrans.models.features import SmallVGG
 from imtrans.models.rcan import RCAN
 from imtrans.models.rdn import RDN
 from imtrans.models.srcnn import SRCNN
+from imtrans.models.transform_network import StyleNetwork
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import (
     cdncnn_blind,
@@ -33,6 +35,7 @@ from imtrans.recipes import (
     edsr,
     espcn,
     features,
+    johnson,
     mdsr,
     rcan,
     rdn,
@@ -117,5 +120,18 @@ OTHERS: dict[str, Entry] = {
     "features-small": Entry(
         SmallVGG, features.recipe, "gatys", None, validator=features.held_out, measure="error", min_gain=0.005
     ),
+    # Lecture 2
+    **{
+        f"johnson-{style}": Entry(
+            StyleNetwork.small,
+            partial(johnson.recipe, style=style),
+            "perceptual-losses",
+            None,
+            validator=partial(johnson.held_out, style),
+            measure="error",
+            min_gain=0.01,
+        )
+        for style in (*STYLES, *johnson.PAINTINGS)
+    },
 }
 ENTRIES: dict[str, Entry] = RESTORERS | OTHERS
