@@ -123,7 +123,7 @@ def classroom(*, data: Folders = None) -> Recipe:
         data: Folders of pictures in place of the bundled ones.
     """
     recipe = quick(data=data)
-    return replace(recipe, budget="class", steps=6_000, batch=16, validate_every=400, workers=2, autocast=True)
+    return replace(recipe, budget="class", steps=6_000, batch=16, validate_every=1_200, workers=2, autocast=True)
 
 
 def paper(*, data: Folders = None) -> Recipe:
