@@ -1,5 +1,8 @@
-"""Image transformation networks: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
-Super-Resolution", ECCV 2016; the layers are those of the supplementary material."""
+"""Image transformation networks, for styles and for super-resolution.
+
+Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV 2016; the layers
+are those of the supplementary material.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -87,9 +90,7 @@ class StyleNetwork(nn.Module):
     upsamples = False
     scales = ()
 
-    def __init__(
-        self, width: float = 1.0, blocks: int = 5, *, norm: str = "batch", layout: str = "published"
-    ) -> None:
+    def __init__(self, width: float = 1.0, blocks: int = 5, *, norm: str = "batch", layout: str = "published") -> None:
         super().__init__()
         if norm not in NORMS or layout not in LAYOUTS:
             raise ValueError(f"norm is batch or instance, layout published or resize; got {norm!r} and {layout!r}")

@@ -14,10 +14,10 @@ from imtrans.data.styles import STYLES
 from imtrans.losses import normalized_gram, relative_error, total_variation
 from imtrans.models import features
 from imtrans.models.transform_network import StyleNetwork
-from imtrans.resize import imresize
 from imtrans.recipes.budgets import by_budget
 from imtrans.recipes.features import crops
 from imtrans.recipes.pictures import Folders, training_pictures, validation_pictures
+from imtrans.resize import imresize
 from imtrans.training import Adam, MuonAndAdam, Recipe, constant, cosine
 
 # The paper's style taps are relu1_2, relu2_2, relu3_3 and relu4_3 of VGG-16. These five, which Gatys et al. use, have
@@ -136,7 +136,7 @@ def full(*, style: str, data: Folders = None) -> Recipe:
         budget="full",
         model=StyleNetwork.small,
         data=crops(pictures.pictures, 128),
-        sources=pictures.sources,
+        sources=(*pictures.sources, f"style: {style}", "loss network: hybrid"),
         loss=PerceptualLoss(partial(style_picture, style)),
         optimizer=MuonAndAdam(0.02),
         schedule=cosine(warmup=50),
@@ -160,7 +160,7 @@ def quick(*, style: str, data: Folders = None) -> Recipe:
         budget="quick",
         model=StyleNetwork.small,
         data=crops(pictures.pictures, 96),
-        sources=pictures.sources,
+        sources=(*pictures.sources, f"style: {style}", "loss network: small"),
         loss=PerceptualLoss(partial(style_picture, style), trunk="small"),
         optimizer=MuonAndAdam(0.02),
         schedule=cosine(warmup=10),

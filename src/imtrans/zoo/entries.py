@@ -116,10 +116,6 @@ RESTORERS: dict[str, Entry] = {
 }
 
 OTHERS: dict[str, Entry] = {
-    # Lectures 2, 3, 4 and 12
-    "features-small": Entry(
-        SmallVGG, features.recipe, "gatys", None, validator=features.held_out, measure="error", min_gain=0.005
-    ),
     # Lecture 2
     **{
         f"johnson-{style}": Entry(
@@ -133,5 +129,9 @@ OTHERS: dict[str, Entry] = {
         )
         for style in (*STYLES, *johnson.PAINTINGS)
     },
+    # Lectures 2, 3, 4 and 12
+    "features-small": Entry(
+        SmallVGG, features.recipe, "gatys", None, validator=features.held_out, measure="error", min_gain=0.005
+    ),
 }
 ENTRIES: dict[str, Entry] = RESTORERS | OTHERS
