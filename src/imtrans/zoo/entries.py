@@ -25,7 +25,7 @@ from imtrans.models.features import SmallVGG
 from imtrans.models.rcan import RCAN
 from imtrans.models.rdn import RDN
 from imtrans.models.srcnn import SRCNN
-from imtrans.models.transform_network import StyleNetwork
+from imtrans.models.transform_network import StyleNetwork, SuperResolutionNetwork
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import (
     cdncnn_blind,
@@ -36,6 +36,7 @@ from imtrans.recipes import (
     espcn,
     features,
     johnson,
+    johnson_sr,
     mdsr,
     rcan,
     rdn,
@@ -128,6 +129,18 @@ OTHERS: dict[str, Entry] = {
             min_gain=0.01,
         )
         for style in (*STYLES, *johnson.PAINTINGS)
+    },
+    **{
+        name: Entry(
+            partial(SuperResolutionNetwork, 4, layout="resize"),
+            partial(johnson_sr.recipe, scale=4, loss=loss),
+            "perceptual-losses",
+            None,
+            validator=partial(johnson_sr.Validator, loss, 4),
+            measure="error",
+            min_gain=0.003,
+        )
+        for name, loss in (("johnson-sr-pixel-x4", "pixel"), ("johnson-sr-x4", "feature"))
     },
     # Lectures 2, 3, 4 and 12
     "features-small": Entry(
