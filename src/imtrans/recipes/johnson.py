@@ -190,20 +190,19 @@ def paper(*, style: str, data: Folders = None) -> Recipe:
         style: Name of the style, see `style_picture`.
         data: Folders of pictures in place of ImageNet1000_256, BSD200 and BSD500_test.
     """
-    recipe = full(style=style, data=data)
     pictures = training_pictures(("ImageNet1000_256", "BSD200", "BSD500_test"), data).rgb()
     taps = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    return replace(
-        recipe,
+    return Recipe(
+        name=f"johnson-{style}",
         budget="paper",
         model=StyleNetwork,
-        loss=PerceptualLoss(recipe.loss.style, style_taps=taps, content_tap="relu2_2"),
         data=crops(pictures.pictures, 256),
+        sources=(*pictures.sources, f"style: {style}", "loss network: hybrid"),
+        loss=PerceptualLoss(partial(style_picture, style), style_taps=taps, content_tap="relu2_2"),
         optimizer=Adam(1e-3),
         schedule=constant,
         steps=40_000,
-        validate_every=0,
-        autocast=False,
+        batch=4,
         workers=2,
     )
 
