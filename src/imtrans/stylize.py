@@ -149,7 +149,12 @@ def schedule(content: Tensor, coarsest: int = 96, steps: int = 160) -> tuple[int
         content: The photograph, (1, 3, H, W).
         coarsest: Smallest shorter side in pixels.
         steps: Number of steps at the coarsest size.
+
+    Raises:
+        ValueError: If that is less than one.
     """
+    if steps < 1:
+        raise ValueError(f"wanted at least one step, got {steps}")
     sizes = 1
     while min(content.shape[-2:]) >= coarsest * 2**sizes:
         sizes += 1
