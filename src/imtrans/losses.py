@@ -33,6 +33,58 @@ def gram(features: Tensor) -> Tensor:
     return flat @ flat.transpose(1, 2)
 
 
+def content_loss(features: Tensor, target: Tensor) -> Tensor:
+    """L_content = ½ Σᵢⱼ (Fᵢⱼ − Pᵢⱼ)² (Gatys et al. 2016, eq. 1): which feature is where.
+
+    Args:
+        features: F, one tap for the generated picture, (1, C, H, W).
+        target: P, the same tap for the photograph, of the same shape.
+    """
+    return half_sum_of_squares(features, target)
+
+
+def style_loss(features: Tensor, target: Tensor) -> Tensor:
+    """E_l = 1 / (4 N² M²) Σᵢⱼ (Gᵢⱼ − Aᵢⱼ)² (Gatys et al. 2016, eq. 4): which features occur together.
+
+    N is the number of feature maps, M = H·W that of their positions. The formula takes it that both pictures have the
+    same size; here each Gram matrix is divided by its own M, which then is the same.
+
+    Args:
+        features: One tap for the generated picture, (1, C, H, W); its Gram matrix is G.
+        target: The same tap for the artwork, (1, C, H', W'); its Gram matrix is A.
+    """
+    difference = gram_per_position(features) - gram_per_position(target)
+    return difference.square().sum() / (4 * features.shape[1] ** 2)
+
+
+def gram_per_position(features: Tensor) -> Tensor:
+    """G / M: the Gram matrix averaged over positions, so that pictures of different sizes can be compared.
+
+    Args:
+        features: One tap of a feature network, (N, C, H, W).
+    """
+    return gram(features) / features[0, 0].numel()
+
+
+def total_variation(picture: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels, down and to the right: small for smooth pictures.
+
+    Args:
+        picture: (N, C, H, W).
+    """
+    down, right = picture.diff(dim=-2), picture.diff(dim=-1)
+    return down.square().mean() + right.square().mean()
+
+
+def out_of_range(picture: Tensor) -> Tensor:
+    """Mean squared distance of the values from [0, 1]: 0 for a picture that a screen can show.
+
+    Args:
+        picture: (N, C, H, W).
+    """
+    return (picture - picture.clamp(0, 1)).square().mean()
+
+
 def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
     """‖prediction − target‖² / ‖target‖² per sample, averaged over the samples.
 
@@ -53,7 +105,7 @@ def feature_reconstruction(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def normalized_gram(features: Tensor) -> Tensor:
-    """`gram` divided by C·H·W, so that pictures of different sizes can be compared (Johnson et al. 2016, eq. 3).
+    """G / (C·H·W): the Gram matrix as Johnson et al. 2016 scale it (eq. 3); `gram_per_position` divided by C.
 
     Args:
         features: One tap of a feature network, (N, C, H, W).
@@ -73,12 +125,3 @@ def style_reconstruction(prediction: Tensor, target: Tensor) -> Tensor:
     """
     difference = normalized_gram(prediction) - normalized_gram(target)
     return difference.square().sum(dim=(1, 2)).mean()
-
-
-def total_variation(picture: Tensor) -> Tensor:
-    """Σ (xᵢ₊₁ⱼ − xᵢⱼ)² + (xᵢⱼ₊₁ − xᵢⱼ)² over a picture and its channels, averaged over the samples.
-
-    The papers on style transfer mean squares by this name; the total variation of denoising is a sum of norms.
-    """
-    down, right = (picture.diff(dim=dim).square().sum() for dim in (-2, -1))
-    return (down + right) / picture.shape[0]

@@ -106,7 +106,7 @@ def glass(size: int = SIDE, seed: int = 5) -> Tensor:
     return torch.from_numpy(_shrink(np.clip(picture, 0, 1).astype(np.float32)))
 
 
-STYLES: dict[str, Callable[[], Tensor]] = {"strokes": strokes, "glass": glass}
+STYLES: dict[str, Callable[..., Tensor]] = {"strokes": strokes, "glass": glass}
 
 
 def _shrink(fine: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from imtrans.training import Adam, MuonAndAdam, Recipe, constant, cosine
 STYLE_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_TAP = "relu3_3"  # of the authors' code; the paper's text has relu2_2
 STYLE_WEIGHT = 30.0
-SMOOTHNESS = 1.0  # weight of the total variation per pixel
+SMOOTHNESS = 1.0  # weight of the total variation
 PAINTINGS = {"starry-night": "starry_night.jpg", "shipwreck": "shipwreck.jpg"}  # van Gogh 1889; Turner 1805
 LONGER_SIDE = 384  # of a painting, in pixels: it decides how wide its strokes are
 
@@ -82,7 +82,7 @@ class PerceptualLoss:
         return of_content + self.style_weight * of_style + SMOOTHNESS * smoothness
 
     def parts(self, prediction: Tensor, content: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The errors of content and style, and the total variation per pixel: unweighted scalars."""
+        """The errors of content and style, and the total variation: unweighted scalars."""
         device, low = prediction.device, hardware.autocast_dtype(prediction.device)
         # Most of the time goes into the loss network: in low precision where the device has it natively.
         with torch.autocast(device.type, low, enabled=low is not None):
@@ -97,7 +97,7 @@ class PerceptualLoss:
             relative_error(grams[tap], wanted.expand(len(prediction), -1, -1)) for tap, wanted in self.wanted.items()
         ]
         of_content = relative_error(found[self.content_tap].float(), target)
-        smoothness = total_variation(prediction) / prediction[0].numel()
+        smoothness = total_variation(prediction)
         return of_content, torch.stack(errors).mean(), smoothness
 
     def _prepare(self, device: torch.device) -> None:
