@@ -80,7 +80,18 @@ def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
     return painted
 
 
-METHODS: dict[str, Callable[[Tensor, str, Options], Tensor]] = {"gatys": by_gatys}
+def by_johnson(content: Tensor, style: str, options: Options) -> Tensor:
+    """One pass through the network of a style.
+
+    Args:
+        content: Photograph (1, 3, H, W).
+        style: Name of the style.
+        options: Options of the command; none of them concerns this method.
+    """
+    return methods.johnson(content, style)
+
+
+METHODS: dict[str, Callable[[Tensor, str, Options], Tensor]] = {"gatys": by_gatys, "johnson": by_johnson}
 
 
 def stylize(
@@ -103,7 +114,8 @@ def stylize(
     """Paint a picture in the style of another one.
 
     gatys optimises the pixels, by the features of a VGG network: some minutes for 512 pixels on a CPU. Ctrl-C stops
-    early and saves the current result.
+    early and saves the current result. johnson is one pass through a network that was trained for one style, which
+    STYLE names: strokes, glass, starry-night or shipwreck; some seconds.
 
     Args:
         content: Picture to paint.
