@@ -27,6 +27,8 @@ def main() -> None:
     loss = johnson.PerceptualLoss(partial(johnson.style_picture, STYLE), trunk="small")
     held_out = [picture for _, picture in validation_pictures(160)]
     chelsea, rows = images.crop(photos.photo("chelsea").picture, BOX), []
+    for exposure, light in zip(EXPOSURES, ("bright", "dark"), strict=True):
+        images.write(experiments.FOLDERS[-1] / f"perceptual-norm-input-{light}.png", exposure * chelsea)
     for norm in ("instance", "batch"):
         for seed in SEEDS:
             recipe = replace(

@@ -37,6 +37,7 @@ def optimised(loss: PerceptualLoss, content: Tensor, steps: int) -> tuple[Tensor
 def main() -> None:
     """Optimise, write."""
     content = images.crop(photos.photo("astronaut").picture, BOX)
+    images.write(experiments.FOLDERS[-1] / "perceptual-weights-content.png", content)
     rows, style = [], partial(style_picture, STYLE)
     for weight in WEIGHTS:
         loss = PerceptualLoss(style, style_weight=weight)
