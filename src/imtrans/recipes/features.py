@@ -87,9 +87,9 @@ def full(*, data: Folders = None) -> Recipe:
         loss=Distillation(),
         optimizer=MuonAndAdam(0.01),
         schedule=cosine(warmup=100),
-        steps=6_000,
+        steps=4_500,
         batch=8,
-        validate_every=500,
+        validate_every=450,
         autocast=True,
     )
 
