@@ -15,10 +15,11 @@ import pytest
 import torch
 from PIL import Image
 
-from imtrans import cli, hardware, images, metrics, prior, restore, runs, video, zoo
+from imtrans import cli, hardware, images, metrics, prior, restore, runs, stylize, video, zoo
 from imtrans.data import photos
 from imtrans.degrade import Jpeg, gaussian_noise, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
+from imtrans.models import features
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
 from imtrans.resize import imresize
@@ -583,6 +584,54 @@ def test_models_shows_the_note_of_a_card(capsys):
 def test_models_names_a_network_without_weights(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
     assert "vdsr               not trained here yet: imtrans train vdsr" in succeeds(capsys, "models")
+
+
+@pytest.fixture
+def small_features(monkeypatch):
+    """An untrained network in place of the trunks."""
+
+    def load(taps, trunk=None):
+        network = features.VGG(taps, width=1 / 16, padding="reflect").requires_grad_(False)
+        network.about = f"untrained, asked for {trunk}"
+        return network
+
+    monkeypatch.setattr(features, "load", load)
+    monkeypatch.setenv("CI", "1")
+
+
+def test_stylize_paints_in_the_style_of_a_file(capsys, tmp_path, small_features):
+    images.write(tmp_path / "photo.png", torch.rand(1, 4, 64, 80))
+    images.write(tmp_path / "art.png", torch.rand(1, 1, 50, 50))
+    arguments = (tmp_path / "photo.png", tmp_path / "art.png", tmp_path / "out.png")
+    cli.main([str(a) for a in ("stylize", *arguments, "--steps", 2, "--max-side", 40, "--trunk", "hybrid")])
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path / 'out.png'}: 40×32 pixels\n"
+    assert err == "imtrans: features: untrained, asked for hybrid\n"
+    assert images.read(tmp_path / "out.png", alpha=True).shape == (1, 4, 32, 40)
+
+
+def test_stylize_knows_the_styles_that_are_drawn_by_code(capsys, tmp_path, cat, small_features):
+    images.write(cat, torch.rand(1, 3, 32, 41))
+    assert "41×32 pixels" in succeeds(capsys, "stylize", cat, "strokes", tmp_path / "out.png", "--steps", 1)
+
+
+def test_stylize_refuses_what_it_cannot_paint(capsys, tmp_path, cat, small_features):
+    out = tmp_path / "out.png"
+    assert "no such picture: stroks (drawn by code are strokes)" in fails(capsys, "stylize", cat, "stroks", out)
+    assert "41×30 pixels are too few" in fails(capsys, "stylize", cat, "strokes", out)
+    assert "at least one pixel" in fails(capsys, "stylize", cat, "strokes", out, "--max-side", 0)
+    assert "at least one step" in fails(capsys, "stylize", cat, "strokes", out, "--steps", 0)
+    assert not out.exists()
+
+
+def test_stylize_writes_what_stands_on_ctrl_c(capsys, tmp_path, small_features, monkeypatch):
+    images.write(tmp_path / "photo.png", torch.rand(1, 3, 40, 40))
+    monkeypatch.setattr(stylize, "Step", lambda number, **_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["stylize", str(tmp_path / "photo.png"), "strokes", str(tmp_path / "out.png")])
+    assert stop.value.code == 130
+    assert "stopped after 0 of 160 steps" in capsys.readouterr().err
+    assert (tmp_path / "out.png").is_file()
 
 
 def test_bugs_keep_their_traceback(monkeypatch):

@@ -36,6 +36,58 @@ def gram(features: Tensor) -> Tensor:
     return flat @ flat.transpose(1, 2)
 
 
+def content_loss(features: Tensor, target: Tensor) -> Tensor:
+    """L_content = ½ Σᵢⱼ (Fᵢⱼ − Pᵢⱼ)² (Gatys et al. 2016, eq. 1): which feature is where.
+
+    Args:
+        features: F, one tap for the generated picture, (1, C, H, W).
+        target: P, the same tap for the photograph, of the same shape.
+    """
+    return half_sum_of_squares(features, target)
+
+
+def style_loss(features: Tensor, target: Tensor) -> Tensor:
+    """E_l = 1 / (4 N² M²) Σᵢⱼ (Gᵢⱼ − Aᵢⱼ)² (Gatys et al. 2016, eq. 4): which features occur together.
+
+    N is the number of feature maps, M = H·W that of their positions. The formula takes it that both pictures have the
+    same size; here each Gram matrix is divided by its own M, which then is the same.
+
+    Args:
+        features: One tap for the generated picture, (1, C, H, W); its Gram matrix is G.
+        target: The same tap for the artwork, (1, C, H', W'); its Gram matrix is A.
+    """
+    difference = gram_per_position(features) - gram_per_position(target)
+    return difference.square().sum() / (4 * features.shape[1] ** 2)
+
+
+def gram_per_position(features: Tensor) -> Tensor:
+    """G / M: the Gram matrix averaged over positions, so that pictures of different sizes can be compared.
+
+    Args:
+        features: One tap of a feature network, (N, C, H, W).
+    """
+    return gram(features) / features[0, 0].numel()
+
+
+def total_variation(picture: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels, down and to the right: small for smooth pictures.
+
+    Args:
+        picture: (N, C, H, W).
+    """
+    down, right = picture.diff(dim=-2), picture.diff(dim=-1)
+    return down.square().mean() + right.square().mean()
+
+
+def out_of_range(picture: Tensor) -> Tensor:
+    """Mean squared distance of the values from [0, 1]: 0 for a picture that a screen can show.
+
+    Args:
+        picture: (N, C, H, W).
+    """
+    return (picture - picture.clamp(0, 1)).square().mean()
+
+
 def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
     """‖prediction − target‖² / ‖target‖² per sample, averaged over the samples.
 
