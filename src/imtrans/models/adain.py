@@ -20,20 +20,27 @@ TAP = "relu4_1"
 MIRRORED = ("4_1", "3_4", "3_3", "3_2", "3_1", "2_2", "2_1", "1_2", "1_1")  # the encoder's convolutions, backwards
 
 
-def mean_and_deviation(x: Tensor, epsilon: float = EPSILON) -> tuple[Tensor, Tensor]:
+def mean_and_deviation(x: Tensor, epsilon: float = EPSILON, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """μ_nc and σ_nc of each sample and channel, over its positions: two tensors (N, C, 1, 1).
 
-    The variance is biased (1/HW) and ε stands inside of the root, as on the slides.
+    The variance is biased (1/HW) and ε is inside of the root, as on the slides.
 
     Args:
         x: Features (N, C, H, W).
         epsilon: ε.
+        region: Weights of the positions, (1, 1, H, W) of 0 or more; None weighs all alike.
     """
-    mean = x.mean(dim=(2, 3), keepdim=True)
-    return mean, ((x - mean).square().mean(dim=(2, 3), keepdim=True) + epsilon).sqrt()
+    if region is None:
+        mean = x.mean(dim=(2, 3), keepdim=True)
+        variance = (x - mean).square().mean(dim=(2, 3), keepdim=True)
+    else:
+        share = region / region.sum()
+        mean = (share * x).sum(dim=(2, 3), keepdim=True)
+        variance = (share * (x - mean).square()).sum(dim=(2, 3), keepdim=True)
+    return mean, (variance + epsilon).sqrt()
 
 
-def adain(x: Tensor, y: Tensor, epsilon: float = EPSILON) -> Tensor:
+def adain(x: Tensor, y: Tensor, epsilon: float = EPSILON, region: Tensor | None = None) -> Tensor:
     """AdaIN(x, y) = σ(y) (x − μ(x)) / σ(x) + μ(y): the content's features with the style's statistics.
 
     With the same ε in both deviations AdaIN(x, x) is x. The authors' code has it in σ(x) alone.
@@ -42,8 +49,10 @@ def adain(x: Tensor, y: Tensor, epsilon: float = EPSILON) -> Tensor:
         x: Content features (N, C, H, W).
         y: Style features (N or 1, C, any height and width): only their statistics count.
         epsilon: ε.
+        region: Where the style belongs, (1, 1, H, W): statistics of ``x`` are then those of the region.
     """
-    (mean_x, deviation_x), (mean_y, deviation_y) = mean_and_deviation(x, epsilon), mean_and_deviation(y, epsilon)
+    mean_x, deviation_x = mean_and_deviation(x, epsilon, region)
+    mean_y, deviation_y = mean_and_deviation(y, epsilon)
     return deviation_y * (x - mean_x) / deviation_x + mean_y
 
 
@@ -83,6 +92,7 @@ class AdaIN(nn.Module):
     """
 
     channels = 3
+    about = "VGG-19 up to relu4_1 and its mirror image"  # which encoder and decoder these are
 
     def __init__(
         self,
@@ -98,7 +108,9 @@ class AdaIN(nn.Module):
     @classmethod
     def small(cls) -> "AdaIN":
         """A quarter of the channels: as wide as `features.SmallVGG`, whose trunk its trained encoder is."""
-        return cls(width=1 / 4)
+        network = cls(width=1 / 4)
+        network.about = "encoder and decoder of the course with a quarter of VGG-19's channels; not VGG-19"
+        return network
 
     def encode(self, picture: Tensor) -> Tensor:
         """f: features (N, C, H/8, W/8) at relu4_1 of RGB pictures (N, 3, H, W) in [0, 1]; C is 512 · width."""
@@ -138,6 +150,16 @@ PAIR = (
 )
 
 
+def fetch_pair() -> None:
+    """Fetch the released pair, 2 MB, into the cache, after a word about source and licence.
+
+    Raises:
+        FileNotFoundError: If it could not be fetched.
+    """
+    for file in PAIR:
+        features.fetch(file)
+
+
 def pair() -> AdaIN:
     """The encoder and decoder that Wang et al. 2020 released: a student of VGG-19 with a quarter of its channels.
 
@@ -152,6 +174,7 @@ def pair() -> AdaIN:
         raise FileNotFoundError("the released pair is not on this machine: imtrans data fetch pair (2 MB)")
     encoder, decoder = (torch.load(path, map_location="cpu", weights_only=True)["model"] for path in found)
     network = AdaIN(1 / 4, *features.IDENTITY)
+    network.about = "the student of Wang et al. 2020 with a quarter of VGG-19's channels, and their decoder; not VGG-19"
     network.encoder.convolutions.load_state_dict(features.from_student(encoder, network.encoder))
     network.decoder.convolutions.load_state_dict(from_student(decoder, network.decoder))
     return network.requires_grad_(False).eval()
