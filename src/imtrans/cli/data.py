@@ -5,7 +5,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from imtrans.data import benchmarks
-from imtrans.models import features
+from imtrans.models import adain, features
 
 
 def list_sets() -> None:
@@ -20,8 +20,13 @@ def fetch(name: Positional[str]) -> None:
     """Find a benchmark set or the weights of a feature network, or fetch them into the user's cache, and verify them.
 
     Args:
-        name: Name of the set, Set5 for instance; or hybrid (6 MB) or vgg19 (548 MB), feature networks.
+        name: Name of the set, Set5 for instance; or hybrid (6 MB) or vgg19 (548 MB), feature networks; or pair (2 MB),
+            another encoder and decoder for AdaIN.
     """
+    if name == "pair":
+        adain.fetch_pair()
+        print("pair: " + adain.pair().about)
+        return
     if name in features.FETCH:
         features.FETCH[name]()
         print(f"{name}: {features.load(['relu1_1'], name).about}")

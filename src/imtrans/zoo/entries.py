@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import nn
 
+from imtrans.models.adain import AdaIN
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR, MDSR
 from imtrans.models.espcn import ESPCN
@@ -26,6 +27,7 @@ from imtrans.models.rdn import RDN
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import (
+    adain,
     cdncnn_blind,
     dncnn,
     dncnn_3,
@@ -117,5 +119,7 @@ OTHERS: dict[str, Entry] = {
     "features-small": Entry(
         SmallVGG, features.recipe, "gatys", None, validator=features.held_out, measure="error", min_gain=0.005
     ),
+    # Lecture 4
+    "adain": Entry(AdaIN.small, adain.recipe, "adain", None, validator=adain.held_out, measure="error", min_gain=0.005),
 }
 ENTRIES: dict[str, Entry] = RESTORERS | OTHERS
