@@ -45,3 +45,18 @@ def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
     """
     difference, energy = (x.square().flatten(1).sum(dim=1) for x in (prediction - target, target))
     return (difference / energy.clamp(min=1e-12)).mean()
+
+
+def cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """L_cl(Ẑ, Z) = −Σ_hw v(Z_hw) Σ_q Z_hwq log Ẑ_hwq, averaged over the positions in place of summed (Zhang et al.).
+
+    v(Z) = w_q*, the weight of the most probable class of the target. It belongs to the loss here, so that its
+    gradient has it; the authors' Caffe layer weights the gradient and prints the loss without.
+
+    Args:
+        logits: Ẑ = softmax over the classes of these, (N, Q, H, W).
+        target: Z, distributions of the same shape.
+        weights: w, (Q,). None weights all classes alike.
+    """
+    entropy = -(target * logits.log_softmax(dim=1)).sum(dim=1)  # (N, H, W)
+    return entropy.mean() if weights is None else (weights[target.argmax(dim=1)] * entropy).mean()
