@@ -20,7 +20,7 @@ FLOORS = {
     5: ("recipes",),
     6: ("zoo",),
     7: ("restore", "prior", "published", "experiments"),
-    8: ("evaluation", "figures", "widgets", "exercises"),
+    8: ("evaluation", "figures", "widgets", "exercises", "export"),
     9: ("suite",),
     10: ("runs",),
     11: ("cli",),
@@ -39,6 +39,7 @@ HEAVY = (
     "PIL",
     "safetensors",
     "av",
+    "onnx",
 )
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "train": training.train,
     "models": weights.models,
     "publish": weights.publish,
+    "export": weights.export,
 }
 DATA_COMMANDS = {"list": data.list_sets, "fetch": data.fetch, "where": data.where, "pack": data.pack}
 
