@@ -101,7 +101,7 @@ class Colorizer(nn.Module):
     def initialise(self, prior: Tensor | None = None) -> "Colorizer":
         """He's initialisation; with a prior p̃ (Q,), every pixel's first distribution is about that.
 
-        Colours that the prior has never seen get 1e-8 of it.
+        Colours that the prior has never seen get 1e-8 of it. Without one, a regression begins near gray.
         """
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -110,10 +110,10 @@ class Colorizer(nn.Module):
                 if isinstance(layer, nn.ConvTranspose2d):  # 2 × 2 of the 4 × 4 taps meet at a pixel
                     taps = layer.in_channels * 4
                 nn.init.normal_(layer.weight, std=(2 / taps) ** 0.5)
+        self.head.weight.mul_(0.1)
         if prior is not None:
             self.log_prior.copy_(prior.clamp(min=1e-8).log())
             self.head.bias.copy_(self.log_prior)
-            self.head.weight.mul_(0.1)
         return self
 
 

@@ -38,6 +38,11 @@ def half_squared_error(prediction: Tensor, ab: Tensor) -> Tensor:
     return (prediction - ab).square().sum(dim=1).mean() / 2
 
 
+def root_mean_square(prediction: Tensor, ab: Tensor) -> Tensor:
+    """The error of a regression in units of Lab, √(2 L₂): both (N, 2, H, W)."""
+    return (2 * half_squared_error(prediction, ab)).sqrt()
+
+
 class Rebalanced:
     """The paper's loss: the cross-entropy weighted by how rare a pixel's colour is.
 
@@ -69,10 +74,10 @@ def validation() -> list[Tensor]:
 
 
 def held_out(loss: Callable[[Tensor, Tensor], Tensor] = color_cross_entropy) -> Callable[[nn.Module], dict[str, float]]:
-    """What a training is watched by: its loss on `validation` pictures, lower is better.
+    """What a training is watched by: an error on `validation` pictures, lower is better.
 
     Args:
-        loss: Function of (output, ab).
+        loss: Function of (output, ab) that returns the error.
     """
     pairs = [lightness_and_colors(picture) for picture in validation()]
 

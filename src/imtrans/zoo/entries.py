@@ -134,9 +134,9 @@ OTHERS: dict[str, Entry] = {
         partial(colorization.recipe, regression=True),
         "colorization",
         None,
-        validator=partial(colorization.held_out, colorization.half_squared_error),
+        validator=partial(colorization.held_out, colorization.root_mean_square),
         measure="error",
-        min_gain=1.0,
+        min_gain=0.05,
     ),
 }
 ENTRIES: dict[str, Entry] = RESTORERS | OTHERS
