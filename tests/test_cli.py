@@ -86,7 +86,7 @@ def test_help_names_the_commands(capsys):
         cli.main(["--help"])
     assert stop.value.code == 0
     out = capsys.readouterr().out
-    for name in ("super-resolve", "denoise", "deblock", "prior", "evaluate", "compare", "train", "models", "publish"):
+    for name in ("super-resolve", "denoise", "deblock", "prior", "colorize", "evaluate", "compare", "train", "models"):
         assert name in out
 
 

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 
 import tyro
 
-from imtrans.cli import data, pictures, prior, scores, training, weights
+from imtrans.cli import colorize, data, pictures, prior, scores, training, weights
 
 COMMANDS = {
     "super-resolve": pictures.super_resolve,
     "denoise": pictures.denoise,
     "deblock": pictures.deblock,
     "prior": prior.restore,
+    "colorize": colorize.colorize,
     "evaluate": scores.evaluate,
     "compare": scores.compare,
     "train": training.train,

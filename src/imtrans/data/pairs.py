@@ -272,8 +272,8 @@ class ColorPairs:
 def lightness_and_colors(rgb: Tensor, every: int = 4) -> tuple[Tensor, Tensor]:
     """What a colorizer sees and what it should say: L (N, 1, H, W), and a and b (N, 2, H / 4, W / 4) of some pixels.
 
-    They are subsampled, not averaged: a mean of colours is grayer than they are. The third of every four pixels is
-    next to the middle of what a position of the output stands for; the authors' code takes the first.
+    They are subsampled, not averaged: a mean of colours is grayer than they are. The third of every four pixels lies
+    next to the middle of the four, where an enlargement puts the colour; the authors' code takes the first.
 
     Args:
         rgb: Pictures (N, 3, H, W) in [0, 1].
