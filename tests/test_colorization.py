@@ -88,7 +88,7 @@ def test_a_gradient_reaches_every_weight():
 
 
 def test_colours_lie_where_their_enlargement_puts_them():
-    """A ramp, subsampled and enlarged four times, is moved by half a pixel; with the first of four it would be by 1.5."""
+    """A ramp, subsampled and enlarged, is moved by half a pixel; the first of four would move it by 1.5."""
     ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64) * torch.tensor([1.0, 0.5, 0.2]).view(3, 1, 1)
     ab = rgb_to_lab(ramp)[:, 1:]
     enlarged = torch.nn.functional.interpolate(lightness_and_colors(ramp)[1], scale_factor=4, mode="bilinear")

@@ -1,8 +1,8 @@
 """A world made by code, in which the shape of a thing tells which colours it may have, and nothing else does.
 
 Discs are red, green or yellow, squares blue or orange, triangles violet. What colour a disc has is decided by a die:
-its lightness is drawn as that of all others, and so is what lies behind it. A colorizer can learn the sets and how often
-each colour occurs; there is nothing more to learn.
+its lightness is drawn as that of all others, and so is what lies behind it. A colorizer can learn the sets, and how
+often each colour occurs; there is nothing more to learn.
 """
 
 from dataclasses import dataclass
