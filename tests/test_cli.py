@@ -16,10 +16,12 @@ import torch
 from PIL import Image
 
 from imtrans import cli, hardware, images, metrics, prior, restore, runs, stylize, video, zoo
+from imtrans.colorize import lightness
 from imtrans.data import photos
 from imtrans.degrade import Jpeg, gaussian_noise, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
 from imtrans.models import features
+from imtrans.models.colorization import Colorizer
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.srcnn import SRCNN
 from imtrans.resize import imresize
@@ -87,7 +89,7 @@ def test_help_names_the_commands(capsys):
         cli.main(["--help"])
     assert stop.value.code == 0
     out = capsys.readouterr().out
-    for name in ("super-resolve", "denoise", "deblock", "prior", "evaluate", "compare", "train", "models", "publish"):
+    for name in ("super-resolve", "denoise", "deblock", "prior", "colorize", "evaluate", "compare", "train", "models"):
         assert name in out
 
 
@@ -248,6 +250,55 @@ def test_deblock_restores_the_luma_of_a_jpeg(capsys, tmp_path, cat, save_network
     wanted = images.to_uint8(restore.deblock(model, images.read(source)))
     assert (images.to_uint8(images.read(out)).int() - wanted.int()).abs().max() <= 1
     assert not torch.equal(images.read(out), images.read(source))
+
+
+def colorizer(save_network, outputs: int = 313) -> Path:
+    name = "colorizer" if outputs == 313 else "colorizer-l2"
+    return save_network(name, Colorizer.small(outputs=outputs).initialise())
+
+
+@pytest.mark.parametrize("outputs", [313, 2])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colorize_keeps_the_lightness_of_gray_and_of_colour(capsys, tmp_path, cat, save_network, channels, outputs):
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    images.write(source, images.read(cat)[:, :channels])
+    succeeds(capsys, "colorize", source, out, "--model", colorizer(save_network, outputs))
+    result = images.read(out)
+    assert result.shape == (1, 3, 30, 41)
+    assert (lightness(result) - lightness(images.read(source))).abs().max() < 0.5  # of 100: 8 bits have 256 levels
+
+
+def test_colorize_by_another_temperature_gives_other_colours(capsys, tmp_path, cat, save_network):
+    network = colorizer(save_network)
+    for temperature in (0, 1):
+        arguments = ("colorize", cat, tmp_path / f"{temperature}.png", "--model", network)
+        succeeds(capsys, *arguments, "--temperature", temperature)
+    assert not torch.equal(images.read(tmp_path / "0.png"), images.read(tmp_path / "1.png"))
+
+
+def test_colorize_keeps_transparency(capsys, tmp_path, save_network):
+    alpha = torch.linspace(0.2, 1, 16).expand(1, 1, 16, 16)
+    images.write(tmp_path / "in.png", torch.cat([torch.rand(1, 1, 16, 16), alpha], dim=1))
+    succeeds(capsys, "colorize", tmp_path / "in.png", tmp_path / "out.png", "--model", colorizer(save_network))
+    result = images.read(tmp_path / "out.png", alpha=True)
+    assert result.shape[1] == 4
+    torch.testing.assert_close(result[:, 3:], alpha, atol=0.6 / 255, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        ("out.png", ["--temperature", "1.5"], "lies between 0"),
+        ("out.png", ["--shorter", "4"], "at least 8"),
+        ("out.png", ["--model", "srcnn-x3"], "does not colorize"),
+        ("out.png", ["--model", "colorizr"], "no network is called 'colorizr'"),
+        ("out.pgm", [], ".ppm holds colour"),
+        ("out.xyz", [], "unknown picture format"),
+    ],
+)
+def test_colorize_refuses_in_one_line(capsys, tmp_path, cat, target, options, message):
+    assert message in fails(capsys, "colorize", cat, tmp_path / target, *options)
+    assert not (tmp_path / target).exists()
 
 
 def test_tiles_do_not_show(capsys, tmp_path, cat):

@@ -19,7 +19,7 @@ FLOORS = {
     4: ("training", "protocols"),
     5: ("recipes",),
     6: ("zoo",),
-    7: ("restore", "stylize", "prior", "published", "experiments"),
+    7: ("restore", "stylize", "colorize", "prior", "published", "experiments"),
     8: ("evaluation", "figures", "widgets", "exercises", "export"),
     9: ("suite",),
     10: ("runs",),

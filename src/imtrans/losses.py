@@ -127,3 +127,18 @@ def _statistics_apart(prediction: Tensor, target: Tensor) -> list[Tensor]:
     """Differences of the means and of the standard deviations, (N, C, 1, 1) each."""
     pairs = zip(mean_and_deviation(prediction), mean_and_deviation(target), strict=True)
     return [ours - theirs for ours, theirs in pairs]
+
+
+def cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """L_cl(Ẑ, Z) = −Σ_hw v(Z_hw) Σ_q Z_hwq log Ẑ_hwq, averaged over the positions in place of summed (Zhang et al.).
+
+    v(Z) = w_q*, the weight of the most probable class of the target. It belongs to the loss here, so that its
+    gradient has it; the authors' Caffe layer weights the gradient and prints the loss without.
+
+    Args:
+        logits: Ẑ = softmax over the classes of these, (N, Q, H, W).
+        target: Z, distributions of the same shape.
+        weights: w, (Q,). None weights all classes alike.
+    """
+    entropy = -(target * logits.log_softmax(dim=1)).sum(dim=1)  # (N, H, W)
+    return entropy.mean() if weights is None else (weights[target.argmax(dim=1)] * entropy).mean()
