@@ -157,7 +157,7 @@ def weighted_squares(difference: Tensor, weight: Tensor) -> Tensor:
 
 
 class FeatureDistance(nn.Module):
-    """The distance of the slides: unit-length features, weighted squared differences, mean over positions, sum over taps.
+    """The distance of the slides: weighted squared differences of unit-length features, averaged over positions, summed.
 
     Args:
         trunk: A module that returns features (N, C, H, W) by tap, as those of `imtrans.models.features` do.
@@ -170,9 +170,7 @@ class FeatureDistance(nn.Module):
 
     channels = 3
 
-    def __init__(
-        self, trunk: nn.Module, weights: Sequence[Tensor] | None = None, *, name: str | None = None
-    ) -> None:
+    def __init__(self, trunk: nn.Module, weights: Sequence[Tensor] | None = None, *, name: str | None = None) -> None:
         super().__init__()
         self.trunk = trunk.eval().requires_grad_(False)
         self.weights = None
@@ -190,25 +188,41 @@ class FeatureDistance(nn.Module):
             raise ValueError("the weights of a distance are not negative")
         self.weights = nn.ParameterList(nn.Parameter(w.detach().clone(), requires_grad=False) for w in weights)
 
+    def directions(self, picture: Tensor) -> list[Tensor]:
+        """ŷ: the unit-length features of RGB pictures (N, 3, H, W) in [0, 1], per tap (N, C, H, W).
+
+        Raises:
+            ValueError: On another shape, or values outside [0, 1].
+        """
+        check_picture(picture)
+        if picture.shape[1] != 3:
+            raise ValueError(f"wanted pictures in RGB, got shape {tuple(picture.shape)}")
+        return [unit_length(feature) for feature in self.trunk(picture).values()]
+
     def differences(self, x: Tensor, y: Tensor) -> list[Tensor]:
         """ŷ − ŷ₀ of two batches of pictures, per tap (N, C, H, W).
 
         Raises:
-            ValueError: On shapes that differ, another number of channels than 3, or values outside [0, 1].
+            ValueError: On shapes that differ, and as `directions`.
         """
-        check_picture(x, "first picture")
-        check_picture(y, "second picture")
-        if x.shape != y.shape or x.shape[1] != 3:
-            raise ValueError(f"wanted two batches of RGB, got shapes {tuple(x.shape)} and {tuple(y.shape)}")
-        pairs = zip(self.trunk(x).values(), self.trunk(y).values(), strict=True)
-        return [unit_length(a) - unit_length(b) for a, b in pairs]
+        if x.shape != y.shape:
+            raise ValueError(f"wanted two batches of one shape, got {tuple(x.shape)} and {tuple(y.shape)}")
+        return [a - b for a, b in zip(self.directions(x), self.directions(y), strict=True)]
 
-    def channel_means(self, x: Tensor, y: Tensor) -> Tensor:
-        """The squared differences, averaged over positions, all channels of all taps in a row: (N, Σ C).
+    def channel_means(self, reference: Tensor, *distorted: Tensor) -> list[Tensor]:
+        """The squared differences, averaged over positions, all channels of all taps in a row: (N, Σ C) per batch.
 
         The distance is linear in them, whatever the weights are: they are computed once, and weights learned from them.
+
+        Args:
+            reference: Pictures (N, 3, H, W) in [0, 1].
+            *distorted: Batches of the same shape.
         """
-        return torch.cat([d.square().mean(dim=(2, 3)) for d in self.differences(x, y)], dim=1)
+        middle, found = self.directions(reference), []
+        for batch in distorted:
+            pairs = zip(middle, self.directions(batch), strict=True)
+            found.append(torch.cat([(a - b).square().mean(dim=(2, 3)) for a, b in pairs], dim=1))
+        return found
 
     def per_tap(self, x: Tensor, y: Tensor) -> Tensor:
         """The summands of the distance, (N, taps)."""
@@ -331,7 +345,7 @@ def fetch_trunk(net: str) -> None:
 
 @cache
 def linear_weights(net: str = "alex", version: str = "0.1") -> tuple[Tensor, ...]:
-    """The authors' weights of the channels, (C,) per tap, from inside their installed package; they suit its trunk alone.
+    """The authors' weights of the channels, (C,) per tap, from their installed package; they suit its trunks alone.
 
     Args:
         net: ``"alex"``, ``"vgg"`` or ``"squeeze"``.
