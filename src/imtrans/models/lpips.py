@@ -157,7 +157,7 @@ def weighted_squares(difference: Tensor, weight: Tensor) -> Tensor:
 
 
 class FeatureDistance(nn.Module):
-    """The distance of the slides: weighted squared differences of unit-length features, averaged over positions, summed.
+    """The distance of the slides: weighted squared differences of unit-length features, averaged over positions.
 
     Args:
         trunk: A module that returns features (N, C, H, W) by tap, as those of `imtrans.models.features` do.
