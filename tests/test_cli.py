@@ -20,9 +20,11 @@ from imtrans.colorize import lightness
 from imtrans.data import photos
 from imtrans.degrade import Jpeg, gaussian_noise, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
-from imtrans.models import features
+from imtrans.models import features, lpips
 from imtrans.models.colorization import Colorizer
 from imtrans.models.dncnn import DnCNN
+from imtrans.models.features import SmallVGG
+from imtrans.models.lpips import FeatureDistance
 from imtrans.models.srcnn import SRCNN
 from imtrans.resize import imresize
 from imtrans.runs.shares import Pace
@@ -462,6 +464,44 @@ def test_compare(capsys, tmp_path, cat):
     assert "protocol rgb, border 1" in succeeds(
         capsys, "compare", cat, tmp_path / "dark.png", "--protocol", "rgb", "--border", 1
     )
+
+
+@pytest.fixture
+def no_trunks(monkeypatch, tmp_path):
+    """A machine without torchvision's weights, and without the hybrid."""
+    monkeypatch.setenv("IMTRANS_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+
+
+def test_compare_has_no_lpips_without_the_official_trunk_and_says_why(capsys, tmp_path, no_trunks):
+    picture = photos.photo("chelsea").picture[..., 100:164, 100:164]
+    images.write(tmp_path / "a.png", picture)
+    images.write(tmp_path / "b.png", picture * 0.9)
+    scores = json.loads(succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "b.png", "--json"))
+    assert scores["lpips"] is None
+    assert "AlexNet is not on this machine: imtrans data fetch alex" in scores["lpips_missing"]
+    assert (scores["feature_distance"] is None) == ("feature_distance_missing" in scores)
+    assert scores["backbone"] in ("small", None)
+
+
+def test_compare_names_the_backbone_of_its_feature_distance(capsys, tmp_path, no_trunks, monkeypatch):
+    network = FeatureDistance(SmallVGG(lpips.TAPS))
+    monkeypatch.setattr(lpips, "feature_distance", lambda: network)
+    images.write(tmp_path / "a.png", torch.rand(1, 1, 40, 40))
+    images.write(tmp_path / "b.png", torch.rand(1, 3, 40, 40))
+    scores = json.loads(succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "b.png", "--json"))
+    assert scores["backbone"] == "small"
+    assert scores["feature_distance"] > 0
+    said = succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "b.png")
+    assert re.search(r"^feature distance \d\.\d{4} \(small\)$", said, re.M)
+
+
+def test_compare_refuses_features_of_tiny_pictures_alone(capsys, tmp_path, no_trunks):
+    images.write(tmp_path / "a.png", torch.rand(1, 3, 20, 40))
+    scores = json.loads(succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "a.png", "--json"))
+    assert scores["ssim"] == pytest.approx(1)
+    assert "sides from 32 pixels" in scores["feature_distance_missing"]
 
 
 def test_models_and_data(capsys, runs_dir):

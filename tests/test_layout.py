@@ -16,7 +16,7 @@ FLOORS = {
     1: ("images", "color", "resize"),
     2: ("degrade", "models", "html", "video"),
     3: ("losses", "metrics", "muon", "data"),
-    4: ("training", "protocols"),
+    4: ("training", "protocols", "judgements"),
     5: ("recipes",),
     6: ("zoo",),
     7: ("restore", "stylize", "colorize", "prior", "published", "experiments"),
