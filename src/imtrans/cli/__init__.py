@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from imtrans.cli import data, pictures, prior, scores, stylize, training, weights
+from imtrans.cli import colorize, data, pictures, prior, scores, stylize, training, weights
 
 COMMANDS = {
     "super-resolve": pictures.super_resolve,
@@ -21,6 +21,7 @@ COMMANDS = {
     "deblock": pictures.deblock,
     "prior": prior.restore,
     "stylize": stylize.stylize,
+    "colorize": colorize.colorize,
     "evaluate": scores.evaluate,
     "compare": scores.compare,
     "train": training.train,
