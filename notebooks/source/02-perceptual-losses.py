@@ -193,7 +193,7 @@ widgets.slider(
 # %% [markdown]
 # ## Many right answers
 #
-# Proposition 1 of the page: if $y_1,\dots,y_K$ are all right, then
+# The page's first proposition: if $y_1,\dots,y_K$ are all right, then
 #
 # $$
 # \frac1K\sum_k\lVert\phi(\hat y)-\phi(y_k)\rVert^2
@@ -380,8 +380,8 @@ print(f"✓ {idle} biases without effect at half the width")
 # ## What instance normalisation cannot see
 #
 # It centres and scales each map of each picture by its own mean and deviation
-# (7). Then $f(ax+b)=f(x)$: Proposition 2. Batch normalisation for inference
-# uses stored averages instead. Two untrained networks, the photograph, and the
+# (7). Then $f(ax+b)=f(x)$: the page's second proposition. Batch normalisation
+# for inference uses stored averages instead. Two untrained networks, the photograph, and the
 # same at 40 % of its levels:
 
 # %%
@@ -634,8 +634,8 @@ check(
 # best for the squared error in pixels, which for that in features, and how
 # large is each least mean error?
 #
-# *Hint.* Proposition 1 needs only the mean of the answers, of $y$ or of
-# $\phi(y)$.
+# *Hint.* The page's first proposition needs only the mean of the answers, of
+# $y$ or of $\phi(y)$.
 
 # %% tags=["stub"]
 best_in_pixels, error_in_pixels = ..., ...
