@@ -17,7 +17,7 @@ from imtrans.recipes import johnson
 from imtrans.recipes.pictures import validation_pictures
 from imtrans.training import fit
 
-STYLE, STEPS, SEEDS = "strokes", 200, (0, 1)
+STYLE, STEPS, SEEDS = "strokes", 100, (0, 1)
 EXPOSURES = (1.0, 0.4)  # factors on the levels
 BOX = (110, 40, 192, 192)  # of Chelsea's photograph
 

@@ -397,7 +397,7 @@ for norm in ("instance", "batch"):
         claim("batch: it moves by more than 20 %", moved, above=0.2)
 
 # %% [markdown]
-# After training the same. These two were trained alike, for 200 steps; the
+# After training the same. These two were trained alike, for 100 steps; the
 # upper row is the photograph as it is, the lower at 40 %:
 
 # %%
