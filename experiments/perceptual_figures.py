@@ -16,6 +16,7 @@ from imtrans.stylize import johnson, johnson_styles
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
 GROUND = torch.tensor([int(figures.GROUND[i : i + 2], 16) / 255 for i in (1, 3, 5)]).view(1, 3, 1, 1)
 TEMPLE = (20, 6, 420, 420)  # left, top, width, height of the photograph
+INSET = 110  # side in pixels of the style in a corner
 SPACES = ("pixels", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 REPORTED = {"pixels": 2.13, "pixels + LPIPS": 0.72, "pixels + DINO": 0.30}  # Na-VAE/dino_perceptual#1
 
@@ -39,17 +40,19 @@ def kept(name: str) -> Tensor:
 
 
 def by_styles() -> None:
-    """A photograph, the two drawn styles, and the photograph by each of four networks."""
-    if any(f"johnson-{style}" not in zoo.names() for style in johnson_styles()):
+    """A photograph, then the photograph by each network, with the drawn style in its corner."""
+    trained = [style for style in johnson_styles() if f"johnson-{style}" in zoo.names()]
+    if not trained:
         return
     photo = images.crop(photos.photo("china").picture, TEMPLE)
-    painted = {style: johnson(photo, style) for style in johnson_styles()}
-    half = (TEMPLE[2] - 8) // 2
-    drawn = [draw(size=half) for draw in styles.STYLES.values()]
-    pair, below = row(drawn), GROUND.expand(1, 3, TEMPLE[3], TEMPLE[2]).clone()
-    top = (TEMPLE[3] - half) // 2
-    below[..., top : top + half, : pair.shape[-1]] = pair
-    rows = [[photo, painted["strokes"], painted["glass"]], [below, painted["starry-night"], painted["shipwreck"]]]
+    panels = [photo]
+    for style in trained:
+        painted = johnson(photo, style)
+        if style in styles.STYLES:
+            painted[..., -INSET - 4 :, -INSET - 4 :] = GROUND
+            painted[..., -INSET:, -INSET:] = styles.STYLES[style](size=INSET)
+        panels.append(painted)
+    rows = [panels] if len(panels) < 4 else [panels[:3], panels[3:] + [GROUND.expand_as(photo)] * (6 - len(panels))]
     images.write(FIGURES / "perceptual-styles.jpg", row([row(r) for r in rows], dim=-2))
 
 
@@ -109,10 +112,10 @@ def weights() -> None:
 
 
 def norm() -> None:
-    """Input, instance and batch normalisation, for a photograph and for the same darkened."""
+    """Input, own and stored statistics, for a photograph and for the same darkened."""
     try:
         rows = [
-            [kept(f"norm-{name}-{light}") for name in ("input", "instance", "batch")] for light in ("bright", "dark")
+            [kept(f"norm-{name}-{light}") for name in ("input", "instance", "stored")] for light in ("bright", "dark")
         ]
     except FileNotFoundError:
         return

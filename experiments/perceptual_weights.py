@@ -16,8 +16,8 @@ from imtrans.recipes.johnson import PerceptualLoss, style_picture
 
 STYLE = "strokes"
 WEIGHTS = (0.3, 3, 30, 300)  # of the style, at a content weight of 1; the recipes have 30
-STEPS, LONGER = 60, 150
-BOX = (170, 40, 144, 144)  # left, top, width, height: the astronaut's face
+STEPS, LONGER = 40, 100
+BOX = (176, 48, 128, 128)  # left, top, width, height: the astronaut's face
 
 
 def optimised(loss: PerceptualLoss, content: Tensor, steps: int) -> tuple[Tensor, list[float]]:
