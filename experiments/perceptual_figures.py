@@ -16,6 +16,7 @@ from imtrans.stylize import johnson, johnson_styles
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
 GROUND = torch.tensor([int(figures.GROUND[i : i + 2], 16) / 255 for i in (1, 3, 5)]).view(1, 3, 1, 1)
 TEMPLE = (20, 6, 420, 420)  # left, top, width, height of the photograph
+FACE = (60, 0, 420, 420)  # of the astronaut's
 INSET = 110  # side in pixels of the style in a corner
 SPACES = ("pixels", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 REPORTED = {"pixels": 2.13, "pixels + LPIPS": 0.72, "pixels + DINO": 0.30}  # Na-VAE/dino_perceptual#1
@@ -52,7 +53,9 @@ def by_styles() -> None:
             painted[..., -INSET - 4 :, -INSET - 4 :] = GROUND
             painted[..., -INSET:, -INSET:] = styles.STYLES[style](size=INSET)
         panels.append(painted)
-    rows = [panels] if len(panels) < 4 else [panels[:3], panels[3:] + [GROUND.expand_as(photo)] * (6 - len(panels))]
+    if len(panels) == 5:  # two rows of three: the last is another photograph, by the first network
+        panels.append(johnson(images.crop(photos.photo("astronaut").picture, FACE), trained[0]))
+    rows = [panels] if len(panels) < 4 else [panels[:3], panels[3:]]
     images.write(FIGURES / "perceptual-styles.jpg", row([row(r) for r in rows], dim=-2))
 
 

@@ -381,8 +381,8 @@ print(f"✓ {idle} biases without effect at half the width")
 #
 # It centres and scales each map of each picture by its own mean and deviation
 # (7). Then $f(ax+b)=f(x)$: the page's second proposition. Batch normalisation
-# for inference uses stored averages instead. Two untrained networks, the photograph, and the
-# same at 40 % of its levels:
+# for inference uses stored averages instead. Two untrained networks, the
+# photograph, and the same at 40 % of its levels:
 
 # %%
 for norm in ("instance", "batch"):
@@ -487,10 +487,10 @@ with torch.no_grad():
 measured = {"photograph": errors(photo), "this run": errors(painted)}
 
 # %%
-better = measured["this run"]["style"] / measured["photograph"]["style"]
-claim("less than half of the photograph's style error is left", better, below=0.5)
+left = measured["this run"]["style"] / measured["photograph"]["style"]
+claim("under half of the photograph's style error is left", left, below=0.5)
 claim(
-    "the content's error is below 1, that of black",
+    "the content's error is below 1, that of features of zeros",
     measured["this run"]["content"],
     below=1,
 )
