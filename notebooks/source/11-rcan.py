@@ -357,7 +357,7 @@ table.append(
         "PSNR": kept["psnr"],
     }
 )
-figures.table(table, caption="Set5 ×2, PSNR in dB, each as printed.")
+figures.table(table, caption="Set5 ×2, PSNR in dB; papers as printed.")
 
 # %% [markdown]
 # The papers' rows follow three protocols, up to 0.09 dB apart; the page says
@@ -543,7 +543,7 @@ worth = {
 # %% tags=["nbval-ignore-output"]
 figures.table(
     [{"gates": name, "PSNR": value} for name, value in worth.items()],
-    caption="PSNR in dB on two photographs, ×2, rgb-y without rounding.",
+    caption="PSNR in dB on two photographs, ×2, luma without any rounding.",
 )
 
 # %%
@@ -637,22 +637,8 @@ claim(
 
 # %% [markdown]
 # The same happens when a large picture is cut into tiles to save memory: each
-# tile has its own gates. The page has the table; for this reason `restore`
-# cannot be exact for RCAN.
-
-# %%
-rows = experiments.rows("rcan-tiles")
-table = [
-    {
-        "overlap": row["overlap"],
-        "gates": {"own": "of the tile", "whole": "of the picture"}[
-            row["gates"]
-        ],
-        "rms in levels": row["rms"],
-    }
-    for row in rows
-]
-figures.table(table, caption="Tiles of 64×64 beside the whole.", digits=3)
+# tile has its own gates, so `restore` cannot be exact for RCAN. [The
+# page](../lectures/11-rcan.md) measures by how much.
 
 # %% [markdown]
 # ## Try your own photograph
@@ -859,7 +845,7 @@ one_side = 400 + (1 + 10 * 41 + 1)
 check(
     work(10, 20, 400),
     (side / 400) ** 2,
-    because="over nine times the work, and still not exact: hence 10 pixels",
+    because="over nine times the work, and still not exact; authors take 10",
     mistakes=[((one_side / 400) ** 2, "the overlap is on both sides")],
 )
 
