@@ -9,6 +9,7 @@ data and length. The registry, `imtrans.zoo.entries`, says which recipe belongs 
 """
 
 from imtrans.recipes import (
+    adain,
     cdncnn_blind,
     dncnn,
     dncnn_3,
@@ -26,6 +27,7 @@ from imtrans.recipes.budgets import BUDGETS
 
 __all__ = [
     "BUDGETS",
+    "adain",
     "cdncnn_blind",
     "dncnn",
     "dncnn_3",

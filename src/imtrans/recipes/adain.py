@@ -129,15 +129,16 @@ def from_small(network: AdaIN) -> AdaIN:
     return network
 
 
-def style_pictures(contents: TrainingSet, *, at_hand: bool = True) -> dict[str, list[Tensor]]:
+def style_pictures(contents: TrainingSet, *, drawings: int = 4, at_hand: bool = True) -> dict[str, list[Tensor]]:
     """Pictures to take styles from, by kind: drawings, the contents themselves, and paintings.
 
     Args:
         contents: Photographs: any picture is a style too.
+        drawings: Number of drawings of each kind, other ones than the lectures show.
         at_hand: Whether to look for paintings, in ``style_transfer/style`` of ``IMTRANS_DATA``. Those of ``SHOWN`` are
             left out.
     """
-    drawn = [draw(seed=seed) for draw in styles.STYLES.values() for seed in range(100, 104)]
+    drawn = [draw(size=256, seed=100 + number) for draw in styles.STYLES.values() for number in range(drawings)]
     kinds = {"drawings": drawn, "photographs": contents.pictures}
     folder = (assets.data_root() or Path()) / "style_transfer" / "style"
     if at_hand and folder.is_dir():
@@ -194,7 +195,7 @@ def quick(*, data: Folders = None) -> Recipe:
         data: Folders of contents in place of the bundled ones.
     """
     contents = training_pictures(folders=data).rgb()
-    kinds = style_pictures(contents, at_hand=False)
+    kinds = style_pictures(contents, drawings=1, at_hand=False)
     return Recipe(
         name="adain",
         budget="quick",
