@@ -6,12 +6,16 @@ import torch.nn.functional as F
 
 from imtrans.losses import (
     content_loss,
+    cross_entropy,
+    feature_reconstruction,
     gram,
     gram_per_position,
     half_sum_of_squares,
+    normalized_gram,
     out_of_range,
     relative_error,
     style_loss,
+    style_reconstruction,
     sum_of_squares,
     total_variation,
 )
@@ -36,6 +40,34 @@ def test_residuals_or_pictures_are_the_same():
     noisy, clean, residual = torch.rand(3, 2, 1, 8, 8, dtype=torch.float64)
     pictures = half_sum_of_squares(noisy - residual, clean)
     assert pictures.item() == pytest.approx(half_sum_of_squares(residual, noisy - clean).item())
+
+
+def test_the_feature_loss_is_divided_by_channels_and_places():
+    ours, target = torch.rand(2, 5, 4, 3, 2, dtype=torch.float64)
+    by_hand = sum((ours[i] - target[i]).square().sum() / (4 * 3 * 2) for i in range(5)) / 5
+    assert feature_reconstruction(ours, target).item() == pytest.approx(by_hand.item())
+
+
+def test_the_normalized_gram_matrix_is_the_slides_sum_over_places():
+    features = torch.rand(2, 3, 4, 5, dtype=torch.float64)
+    wanted = torch.einsum("nchw,ndhw->ncd", features, features) / (3 * 4 * 5)
+    assert torch.allclose(normalized_gram(features), wanted)
+    assert torch.allclose(normalized_gram(features) * 60, gram(features))
+
+
+def test_the_normalized_gram_matrix_of_a_tiled_picture_is_that_of_the_picture():
+    features = torch.rand(1, 3, 4, 5, dtype=torch.float64)
+    assert torch.allclose(normalized_gram(features.repeat(1, 1, 2, 3)), normalized_gram(features))
+
+
+def test_the_normalized_gram_matrix_stays_finite_in_half_precision():
+    assert normalized_gram(torch.full((1, 2, 256, 256), 9.0).half()).isfinite().all()
+
+
+def test_the_style_loss_compares_a_batch_with_one_style_of_another_size():
+    ours, style = torch.rand(2, 3, 8, 8, dtype=torch.float64), torch.rand(1, 3, 5, 9, dtype=torch.float64)
+    by_hand = [(normalized_gram(one[None]) - normalized_gram(style)).square().sum().item() for one in ours]
+    assert style_reconstruction(ours, style).item() == pytest.approx(sum(by_hand) / 2)
 
 
 # --- style transfer: the formulas of the slides -----------------------------------------------------------
@@ -102,3 +134,53 @@ def test_pixels_that_a_screen_can_show_are_in_range():
     picture = torch.tensor([0.0, 1.0, 1.5, -0.5]).view(1, 1, 2, 2)
     assert out_of_range(picture).item() == pytest.approx(0.125)
     assert out_of_range(picture.clamp(0, 1)).item() == 0
+
+
+# --- cross-entropy over colours ---
+
+
+def colors(classes: int = 7) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits and targets (2, classes, 3, 4), and a weight per class."""
+    logits = torch.randn(2, classes, 3, 4, dtype=torch.float64)
+    return logits, torch.randn(2, classes, 3, 4, dtype=torch.float64).softmax(dim=1), torch.rand(classes).double()
+
+
+def test_cross_entropy_is_that_of_torch_for_distributions():
+    logits, target, _ = colors()
+    torch.testing.assert_close(cross_entropy(logits, target), F.cross_entropy(logits, target))
+
+
+def test_a_position_is_weighted_by_its_most_probable_class():
+    logits, target, weights = colors()
+    each = F.cross_entropy(logits, target, reduction="none")  # (N, H, W)
+    by_hand = sum(
+        weights[target[n, :, y, x].argmax()] * each[n, y, x] for n in range(2) for y in range(3) for x in range(4)
+    )
+    torch.testing.assert_close(cross_entropy(logits, target, weights), by_hand / 24)
+
+
+def test_the_weight_reaches_the_gradient():
+    """v (Ẑ − Z) per position: of a weight that is applied to the printed loss alone, nothing would be seen here."""
+    logits, target, weights = colors()
+    logits.requires_grad_()
+    cross_entropy(logits, target, weights).backward()
+    v = weights[target.argmax(dim=1)][:, None]
+    torch.testing.assert_close(logits.grad, v * (logits.detach().softmax(dim=1) - target) / 24)
+
+
+def test_the_weighted_minimum_is_the_posterior_times_the_weights():
+    """One pixel whose colour is drawn from p: the best ẑ is ∝ p w, so log w on a plain minimum does the same."""
+    p, weights = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.5, 1.0, 4.0])
+    target = torch.eye(3)[None].mT[..., None]  # each colour once, as three positions
+    logits = torch.zeros(1, 3, 1, 1, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logits], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        parts = [cross_entropy(logits, target[:, :, [i]], weights) for i in range(3)]
+        value = sum(share * part for share, part in zip(p, parts, strict=True))
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    torch.testing.assert_close(logits.detach().softmax(dim=1).flatten(), p * weights / (p @ weights), atol=1e-3, rtol=0)

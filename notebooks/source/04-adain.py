@@ -185,9 +185,9 @@ claim("they hold less than 5 % of the energy", energy, below=0.05)
 # %% [markdown]
 # ## The network
 #
-# $x=f(c)$, $y=f(s)$, $t=\mathrm{AdaIN}(x,y)$, and the picture is $g(t)$ (5). The
-# encoder $f$ is VGG up to relu4_1. The decoder $g$ is its mirror image. Here
-# are both, with a quarter of VGG's channels:
+# $x=f(c)$, $y=f(s)$, $t=\mathrm{AdaIN}(x,y)$, and the picture is $g(t)$ (5).
+# The encoder $f$ is VGG up to relu4_1. The decoder $g$ is its mirror image.
+# Here are both, with a quarter of VGG's channels:
 
 
 # %%
@@ -196,12 +196,11 @@ def conv(before, after):
 
 
 def stack(*layers):
-    """Numbers pairs are convolutions with a ReLU; others as they are."""
+    """A pair of numbers is a convolution and a ReLU; the rest stays."""
     found = []
     for layer in layers:
-        found += (
-            [conv(*layer), nn.ReLU()] if isinstance(layer, tuple) else [layer]
-        )
+        pair = isinstance(layer, tuple)
+        found += [conv(*layer), nn.ReLU()] if pair else [layer]
     return nn.Sequential(*found)
 
 
@@ -496,10 +495,9 @@ widgets.slider(
 # A mask of an ellipse around the head, and soft at its rim:
 
 # %%
-rows_, columns = torch.meshgrid(
-    *[torch.linspace(-1, 1, SIDE)] * 2, indexing="ij"
-)
-inside = torch.sigmoid(8 - 20 * ((columns - 0.05) ** 2 + (rows_ + 0.2) ** 2))
+places = torch.linspace(-1, 1, SIDE)
+down, right = places.view(-1, 1), places.view(1, -1)
+inside = torch.sigmoid(8 - 20 * ((right - 0.05) ** 2 + (down + 0.2) ** 2))
 inside = inside.view(1, 1, SIDE, SIDE)
 masked = stylize.adain(
     content, [strokes, glass], network=network, masks=[inside, 1 - inside]
@@ -634,11 +632,8 @@ def mixture(x, ys, weights):
 
 # %% tags=["check"]
 torch.manual_seed(0)
-a, b, c = (
-    torch.rand(1, 4, 5, 5),
-    torch.rand(1, 4, 6, 6),
-    3 * torch.rand(1, 4, 7, 7),
-)
+a, b = torch.rand(1, 4, 5, 5), torch.rand(1, 4, 6, 6)
+c = 3 * torch.rand(1, 4, 7, 7)
 wanted = 0.3 * adain(a, b) + 0.7 * adain(a, c)
 by_variance = (a - statistics(a)[0]) / statistics(a)[1] * (
     0.3 * statistics(b)[1] ** 2 + 0.7 * statistics(c)[1] ** 2
@@ -679,10 +674,10 @@ check(
 )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 4. What ε does.** A channel of the content has the variance $v$, and
-# ε is inside the root of both deviations. Which deviation (without any ε) has
-# the result, as a fraction of $\sigma(y)$? Evaluate it for $v=10^{-4}$ and for
-# $v=10^{-7}$, with $\epsilon=10^{-5}$.
+# **Exercise 4. What ε does.** A channel of the content has the variance $v$,
+# and ε is inside the root of both deviations. Which deviation (without any ε)
+# has the result, as a fraction of $\sigma(y)$? Evaluate it for $v=10^{-4}$ and
+# for $v=10^{-7}$, with $\epsilon=10^{-5}$.
 #
 # *Hint.* $\sigma(x)$ in (1) is $\sqrt{v+\epsilon}$, but the values spread by
 # $\sqrt v$.
@@ -708,12 +703,9 @@ torch.manual_seed(0)
 unit = torch.randn(1, 1, 64, 64, dtype=torch.float64)
 unit = (unit - unit.mean()) / unit.std(correction=0)
 target = torch.randn(1, 1, 32, 32, dtype=torch.float64)
-measured = [
-    (
-        adain(v**0.5 * unit, target).std(correction=0) / statistics(target)[1]
-    ).item()
-    for v in (1e-4, 1e-7)
-]
+results = [adain(v**0.5 * unit, target) for v in (1e-4, 1e-7)]
+spread = statistics(target)[1]
+measured = [(r.std(correction=0) / spread).item() for r in results]
 check(
     (fraction(1e-4), fraction(1e-7)),
     tuple(measured),
@@ -754,8 +746,8 @@ check(
 # %% [markdown]
 # ## Summary
 #
-# 1. AdaIN gives each channel the style's mean and deviation; it has no weights.
-# 2. The encoder is fixed. The decoder, VGG mirrored, learns once for all styles.
+# 1. AdaIN gives each channel the style's mean and deviation, without weights.
+# 2. The encoder is fixed. The decoder, VGG mirrored, learns once for all.
 # 3. The target $t$ is partly negative: no ReLU reaches it exactly.
 # 4. The formulas print norms, the programs square them: other gradients.
 # 5. Strength, mixtures, masks and colours happen before the decoder.
