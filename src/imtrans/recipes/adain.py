@@ -60,7 +60,8 @@ class StyleLoss:
         pixels: Weight of the mean squared error, for pictures that are their own style.
         content: Distance of features; the mean over the entries, or `relative_error`.
         style: Distance of one tap's statistics, summed over the taps: one of three in `imtrans.losses`.
-        trunk: Name of the loss network, which is loaded with the first batch: a recipe can be read without it.
+        trunk: Name of the loss network, which is loaded with the first batch: a recipe can be read without it. None
+            is the best one on this machine.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class StyleLoss:
         pixels: float = PIXELS,
         content: Callable[[Tensor, Tensor], Tensor] = relative_error,
         style: Callable[[Tensor, Tensor], Tensor] = statistics_error,
-        trunk: str = "hybrid",
+        trunk: str | None = "hybrid",
     ) -> None:
         self.weight, self.pixels, self.content, self.style, self.trunk = weight, pixels, content, style, trunk
         self.network: nn.Module | None = None
@@ -101,9 +102,9 @@ class StyleLoss:
 def held_out() -> Callable[[nn.Module], dict[str, float]]:
     """What a training is watched by: L_c + λ L_s of photographs that no training sees in the style of drawn pictures.
 
-    Lower is better. The drawings are those of the lectures, whose seeds no training draws.
+    Lower is better; the judge is the best trunk on this machine. The drawings are those of the lectures, whose seeds no training draws.
     """
-    loss, drawings = StyleLoss(pixels=0), [draw() for draw in styles.STYLES.values()]
+    loss, drawings = StyleLoss(pixels=0, trunk=None), [draw() for draw in styles.STYLES.values()]
     pairs = [
         torch.cat((content.expand(1, 3, -1, -1), middle(style, 256)), dim=1)
         for content, style in zip((p for _, p in validation_pictures(256)), cycle(drawings), strict=False)
@@ -201,13 +202,13 @@ def quick(*, data: Folders = None) -> Recipe:
         budget="quick",
         model=lambda: from_small(InTraining(width=1 / 4)),
         deployed=AdaIN.small,
-        data=pairs(contents, kinds, 64, alone=60 * 8),
+        data=pairs(contents, kinds, 64, alone=60 * 4),
         sources=sources(contents, kinds),
         loss=StyleLoss(trunk="small"),
         optimizer=MuonAndAdam(0.01),
         schedule=cosine(warmup=10),
         steps=120,
-        batch=8,
+        batch=4,
         validate_every=60,
     )
 
@@ -228,6 +229,7 @@ def classroom(*, data: Folders = None) -> Recipe:
         loss=StyleLoss(),
         schedule=cosine(warmup=50),
         steps=6_000,
+        batch=8,
         validate_every=1_200,
         workers=2,
         autocast=True,
