@@ -102,7 +102,8 @@ class StyleLoss:
 def held_out() -> Callable[[nn.Module], dict[str, float]]:
     """What a training is watched by: L_c + λ L_s of photographs that no training sees in the style of drawn pictures.
 
-    Lower is better; the judge is the best trunk on this machine. The drawings are those of the lectures, whose seeds no training draws.
+    Lower is better; the judge is the best trunk on this machine. The drawings are those of the lectures, whose seeds no
+    training draws.
     """
     loss, drawings = StyleLoss(pixels=0, trunk=None), [draw() for draw in styles.STYLES.values()]
     pairs = [
