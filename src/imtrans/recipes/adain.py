@@ -178,14 +178,14 @@ def full(*, data: Folders = None) -> Recipe:
         budget="full",
         model=lambda: from_small(InTraining(width=1 / 4)),
         deployed=AdaIN.small,
-        data=pairs(contents, kinds, 128, alone=800 * 4),
+        data=pairs(contents, kinds, 128, alone=500 * 4),
         sources=sources(contents, kinds),
         loss=StyleLoss(),
         optimizer=MuonAndAdam(0.01),
         schedule=cosine(warmup=50),
-        steps=4_000,
+        steps=2_500,
         batch=4,
-        validate_every=400,
+        validate_every=500,
         autocast=True,
     )
 
