@@ -24,6 +24,7 @@ COLUMNS = [
     "source",
     "verified",
 ]
+OWN_MEASURES = {"colorization": ["value", "standard_error"]}  # paper → its columns after those
 VALID_PROTOCOLS = {*PROTOCOLS, "rgb+6", "not stated"}
 
 
@@ -31,7 +32,8 @@ VALID_PROTOCOLS = {*PROTOCOLS, "rgb+6", "not stated"}
 def test_well_formed(paper):
     with (published.FOLDER / f"{paper}.csv").open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        assert reader.fieldnames == COLUMNS
+        assert reader.fieldnames[: len(COLUMNS)] == COLUMNS
+        assert reader.fieldnames[len(COLUMNS) :] == OWN_MEASURES.get(paper, [])
         for row in reader:
             assert row["paper"] == paper
             assert row["verified"] in ("yes", "no")
@@ -43,6 +45,8 @@ def test_well_formed(paper):
 
 def test_ranges():
     for row in published.rows():
+        if row["paper"] in OWN_MEASURES:
+            continue
         assert row["psnr"] is not None or row["rerun_psnr"] is not None, row
         for key in ("psnr", "rerun_psnr"):
             assert row[key] is None or 18 < row[key] < 45, row
@@ -65,9 +69,16 @@ def test_ranges():
 
 
 def test_no_row_stands_twice():
-    keys = ("paper", "model", "set", "scale", "sigma", "quality", "protocol", "source")
+    keys = ("paper", "model", "set", "task", "scale", "sigma", "quality", "protocol", "source")
     counts = Counter(tuple(row[key] for key in keys) for row in published.rows())
     assert [key for key, count in counts.items() if count > 1] == []
+
+
+def test_every_row_of_colorization_has_one_number_in_its_range():
+    for row in published.rows("colorization"):
+        if row["task"] not in ("model MB", "features MB", "runtime ms"):
+            assert 10 < row["value"] <= 100, row
+        assert row["standard_error"] is None or 2 < row["standard_error"] < 5, row
 
 
 @pytest.mark.parametrize("model", ["Bicubic", "VDSR", "SRCNN 9-5-5", "SRCNN", "A+"])
