@@ -1,8 +1,8 @@
 """Lecture 13: why the mean is a colour that nothing has, in a world where shape fixes a set of colours.
 
 One small network, twice: with two outputs and the L2 loss, and with 313 and the cross-entropy; from two seeds. Neither
-needs data. Writes results/colorization-world.csv (per shape, what each network says), colorization-world-shares.csv (how
-often each colour occurs, and is predicted), and colorization-world-*.png, one scene: lightness, truth, and what the networks make of it.
+needs data. Writes results/colorization-world.csv (per shape, what each network says), colorization-world-shares.csv
+(how often each colour occurs, and is predicted), and colorization-world-*.png, one scene: lightness, truth, answers.
 """
 
 from functools import partial
