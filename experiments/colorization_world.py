@@ -20,7 +20,7 @@ from imtrans.models.colorization import annealed_mean, mean_code
 from imtrans.recipes.colorization import color_cross_entropy, half_squared_error
 from imtrans.training import MuonAndAdam, Recipe, cosine, fit
 
-SEEDS, STEPS, BATCH = (0, 1), 500, 8
+SEEDS, STEPS, BATCH = (0, 1), 400, 8
 NEAR = 15.0  # Lab units: a colour this near to one of the set passes for it
 TEMPERATURES = (1.0, 0.38, 0.1, 0.0)
 WIDTH, SPREAD = 24, 50.0

@@ -15,13 +15,16 @@ import pytest
 import torch
 from PIL import Image
 
-from imtrans import cli, hardware, images, metrics, prior, restore, runs, video, zoo
+from imtrans import cli, hardware, images, metrics, prior, restore, runs, stylize, video, zoo
 from imtrans.colorize import lightness
 from imtrans.data import photos
 from imtrans.degrade import Jpeg, gaussian_noise, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
+from imtrans.models import features, lpips
 from imtrans.models.colorization import Colorizer
 from imtrans.models.dncnn import DnCNN
+from imtrans.models.features import SmallVGG
+from imtrans.models.lpips import FeatureDistance
 from imtrans.models.srcnn import SRCNN
 from imtrans.resize import imresize
 from imtrans.runs.shares import Pace
@@ -463,6 +466,44 @@ def test_compare(capsys, tmp_path, cat):
     )
 
 
+@pytest.fixture
+def no_trunks(monkeypatch, tmp_path):
+    """A machine without torchvision's weights, and without the hybrid."""
+    monkeypatch.setenv("IMTRANS_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+
+
+def test_compare_has_no_lpips_without_the_official_trunk_and_says_why(capsys, tmp_path, no_trunks):
+    picture = photos.photo("chelsea").picture[..., 100:164, 100:164]
+    images.write(tmp_path / "a.png", picture)
+    images.write(tmp_path / "b.png", picture * 0.9)
+    scores = json.loads(succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "b.png", "--json"))
+    assert scores["lpips"] is None
+    assert "AlexNet is not on this machine: imtrans data fetch alex" in scores["lpips_missing"]
+    assert (scores["feature_distance"] is None) == ("feature_distance_missing" in scores)
+    assert scores["backbone"] in ("small", None)
+
+
+def test_compare_names_the_backbone_of_its_feature_distance(capsys, tmp_path, no_trunks, monkeypatch):
+    network = FeatureDistance(SmallVGG(lpips.TAPS))
+    monkeypatch.setattr(lpips, "feature_distance", lambda: network)
+    images.write(tmp_path / "a.png", torch.rand(1, 1, 40, 40))
+    images.write(tmp_path / "b.png", torch.rand(1, 3, 40, 40))
+    scores = json.loads(succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "b.png", "--json"))
+    assert scores["backbone"] == "small"
+    assert scores["feature_distance"] > 0
+    said = succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "b.png")
+    assert re.search(r"^feature distance \d\.\d{4} \(small\)$", said, re.M)
+
+
+def test_compare_refuses_features_of_tiny_pictures_alone(capsys, tmp_path, no_trunks):
+    images.write(tmp_path / "a.png", torch.rand(1, 3, 20, 40))
+    scores = json.loads(succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "a.png", "--json"))
+    assert scores["ssim"] == pytest.approx(1)
+    assert "sides from 32 pixels" in scores["feature_distance_missing"]
+
+
 def test_models_and_data(capsys, runs_dir):
     out = succeeds(capsys, "models")
     assert all(name in out for name in zoo.ENTRIES)
@@ -634,6 +675,62 @@ def test_models_shows_the_note_of_a_card(capsys):
 def test_models_names_a_network_without_weights(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
     assert "vdsr               not trained here yet: imtrans train vdsr" in succeeds(capsys, "models")
+
+
+@pytest.fixture
+def small_features(monkeypatch):
+    """An untrained network in place of the trunks."""
+
+    def load(taps, trunk=None):
+        network = features.VGG(taps, width=1 / 16, padding="reflect").requires_grad_(False)
+        network.about = f"untrained, asked for {trunk}"
+        return network
+
+    monkeypatch.setattr(features, "load", load)
+    monkeypatch.setenv("CI", "1")
+
+
+def test_stylize_paints_in_the_style_of_a_file(capsys, tmp_path, small_features):
+    images.write(tmp_path / "photo.png", torch.rand(1, 4, 64, 80))
+    images.write(tmp_path / "art.png", torch.rand(1, 1, 50, 50))
+    arguments = (tmp_path / "photo.png", tmp_path / "art.png", tmp_path / "out.png")
+    cli.main([str(a) for a in ("stylize", *arguments, "--steps", 2, "--max-side", 40, "--trunk", "hybrid")])
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path / 'out.png'}: 40×32 pixels\n"
+    assert err == "imtrans: features: untrained, asked for hybrid\n"
+    assert images.read(tmp_path / "out.png", alpha=True).shape == (1, 4, 32, 40)
+
+
+def test_stylize_knows_the_styles_that_are_drawn_by_code(capsys, tmp_path, cat, small_features):
+    images.write(cat, torch.rand(1, 3, 32, 41))
+    assert "41×32 pixels" in succeeds(capsys, "stylize", cat, "strokes", tmp_path / "out.png", "--steps", 1)
+
+
+def test_stylize_refuses_what_it_cannot_paint(capsys, tmp_path, cat, small_features):
+    out = tmp_path / "out.png"
+    assert "no such picture: stroks (drawn by code are strokes)" in fails(capsys, "stylize", cat, "stroks", out)
+    assert "41×30 pixels are too few" in fails(capsys, "stylize", cat, "strokes", out)
+    assert "at least one pixel" in fails(capsys, "stylize", cat, "strokes", out, "--max-side", 0)
+    assert "at least one step" in fails(capsys, "stylize", cat, "strokes", out, "--steps", 0)
+    assert not out.exists()
+
+
+def test_stylize_by_johnson_passes_the_style_on(capsys, tmp_path, monkeypatch):
+    images.write(tmp_path / "photo.png", torch.rand(1, 1, 40, 40))
+    monkeypatch.setattr(stylize, "johnson", lambda content, style: content if style == "glass" else None)
+    arguments = (tmp_path / "photo.png", "glass", tmp_path / "out.png")
+    assert "40×40 pixels" in succeeds(capsys, "stylize", *arguments, "--method", "johnson")
+    assert images.read(tmp_path / "out.png").shape == (1, 3, 40, 40)
+
+
+def test_stylize_writes_what_stands_on_ctrl_c(capsys, tmp_path, small_features, monkeypatch):
+    images.write(tmp_path / "photo.png", torch.rand(1, 3, 40, 40))
+    monkeypatch.setattr(stylize, "Step", lambda number, **_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["stylize", str(tmp_path / "photo.png"), "strokes", str(tmp_path / "out.png")])
+    assert stop.value.code == 130
+    assert "stopped after 0 of 160 steps" in capsys.readouterr().err
+    assert (tmp_path / "out.png").is_file()
 
 
 def test_bugs_keep_their_traceback(monkeypatch):

@@ -4,7 +4,21 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from imtrans.losses import cross_entropy, half_sum_of_squares, sum_of_squares
+from imtrans.losses import (
+    content_loss,
+    cross_entropy,
+    feature_reconstruction,
+    gram,
+    gram_per_position,
+    half_sum_of_squares,
+    normalized_gram,
+    out_of_range,
+    relative_error,
+    style_loss,
+    style_reconstruction,
+    sum_of_squares,
+    total_variation,
+)
 
 
 def test_sums_over_pixels_and_averages_over_patches():
@@ -26,6 +40,100 @@ def test_residuals_or_pictures_are_the_same():
     noisy, clean, residual = torch.rand(3, 2, 1, 8, 8, dtype=torch.float64)
     pictures = half_sum_of_squares(noisy - residual, clean)
     assert pictures.item() == pytest.approx(half_sum_of_squares(residual, noisy - clean).item())
+
+
+def test_the_feature_loss_is_divided_by_channels_and_places():
+    ours, target = torch.rand(2, 5, 4, 3, 2, dtype=torch.float64)
+    by_hand = sum((ours[i] - target[i]).square().sum() / (4 * 3 * 2) for i in range(5)) / 5
+    assert feature_reconstruction(ours, target).item() == pytest.approx(by_hand.item())
+
+
+def test_the_normalized_gram_matrix_is_the_slides_sum_over_places():
+    features = torch.rand(2, 3, 4, 5, dtype=torch.float64)
+    wanted = torch.einsum("nchw,ndhw->ncd", features, features) / (3 * 4 * 5)
+    assert torch.allclose(normalized_gram(features), wanted)
+    assert torch.allclose(normalized_gram(features) * 60, gram(features))
+
+
+def test_the_normalized_gram_matrix_of_a_tiled_picture_is_that_of_the_picture():
+    features = torch.rand(1, 3, 4, 5, dtype=torch.float64)
+    assert torch.allclose(normalized_gram(features.repeat(1, 1, 2, 3)), normalized_gram(features))
+
+
+def test_the_normalized_gram_matrix_stays_finite_in_half_precision():
+    assert normalized_gram(torch.full((1, 2, 256, 256), 9.0).half()).isfinite().all()
+
+
+def test_the_style_loss_compares_a_batch_with_one_style_of_another_size():
+    ours, style = torch.rand(2, 3, 8, 8, dtype=torch.float64), torch.rand(1, 3, 5, 9, dtype=torch.float64)
+    by_hand = [(normalized_gram(one[None]) - normalized_gram(style)).square().sum().item() for one in ours]
+    assert style_reconstruction(ours, style).item() == pytest.approx(sum(by_hand) / 2)
+
+
+# --- style transfer: the formulas of the slides -----------------------------------------------------------
+
+
+@pytest.fixture
+def maps():
+    """F and P, or F and the artwork's features: two taps after a ReLU, N = 5 maps of M = 6 · 7 positions."""
+    return torch.randn(2, 1, 5, 6, 7, dtype=torch.float64).relu()
+
+
+def test_a_gram_matrix_is_a_sum_over_positions(maps):
+    f = maps[0, 0].flatten(1)
+    by_hand = sum(torch.outer(f[:, k], f[:, k]) for k in range(f.shape[1]))
+    assert torch.allclose(gram(maps[0])[0], by_hand)
+    assert torch.allclose(gram_per_position(maps[0])[0], by_hand / 42)
+
+
+def test_a_gram_matrix_does_not_see_where(maps):
+    shuffled = maps[0].flatten(2)[..., torch.randperm(42)].view_as(maps[0])
+    assert torch.allclose(gram(shuffled), gram(maps[0]))
+    assert not torch.allclose(shuffled, maps[0])
+
+
+def test_content_and_style_loss_are_those_of_the_slides(maps):
+    f, p = maps
+    assert content_loss(f, p).item() == pytest.approx(0.5 * ((f - p) ** 2).sum().item())
+    squares = ((gram(f) - gram(p)) ** 2).sum().item()
+    assert style_loss(f, p).item() == pytest.approx(squares / (4 * 5**2 * 42**2))
+
+
+def test_the_relative_forms_are_the_slides_over_the_energy_of_the_target(maps):
+    f, p = maps
+    assert content_loss(f, p).item() == pytest.approx(relative_error(f, p).item() * p.square().sum().item() / 2)
+    a = gram_per_position(p)
+    relative = relative_error(gram_per_position(f), a).item()
+    assert style_loss(f, p).item() == pytest.approx(relative * a.square().sum().item() / (4 * 5**2))
+
+
+def test_the_style_of_a_larger_picture_of_the_same_texture_is_the_same(maps):
+    wide = maps[0].repeat(1, 1, 1, 3)
+    assert style_loss(maps[0], wide).item() == pytest.approx(0, abs=1e-20)
+
+
+def test_the_gradients_are_those_of_the_paper(maps):
+    """∂L/∂F = F − P, and ∂E/∂F = ((F^T (G − A))^T) / (N² M²)."""
+    f, p = maps
+    f = f.clone().requires_grad_()
+    (of_content,) = torch.autograd.grad(content_loss(f, p), f)
+    assert torch.allclose(of_content, f - p)
+    (of_style,) = torch.autograd.grad(style_loss(f, p), f)
+    flat, difference = f[0].flatten(1), (gram(f) - gram(p))[0]
+    by_paper = (flat.T @ difference).T / (5**2 * 42**2)
+    assert torch.allclose(of_style[0].flatten(1), by_paper)
+
+
+def test_total_variation_sees_differences_of_neighbours():
+    ramp = torch.arange(5.0).view(1, 1, 1, 5).expand(1, 1, 4, 5)
+    assert total_variation(ramp).item() == pytest.approx(1.0)
+    assert total_variation(torch.full((1, 3, 4, 5), 7.0)).item() == 0
+
+
+def test_pixels_that_a_screen_can_show_are_in_range():
+    picture = torch.tensor([0.0, 1.0, 1.5, -0.5]).view(1, 1, 2, 2)
+    assert out_of_range(picture).item() == pytest.approx(0.125)
+    assert out_of_range(picture.clamp(0, 1)).item() == 0
 
 
 # --- cross-entropy over colours ---

@@ -24,7 +24,10 @@ COLUMNS = [
     "source",
     "verified",
 ]
-OWN_MEASURES = {"colorization": ["value", "standard_error"]}  # paper → its columns after those
+OWN_MEASURES = {  # paper → its columns after those
+    "lpips": ["agreement", "correlation"],
+    "colorization": ["value", "standard_error"],
+}
 VALID_PROTOCOLS = {*PROTOCOLS, "rgb+6", "not stated"}
 
 
@@ -72,6 +75,27 @@ def test_no_row_stands_twice():
     keys = ("paper", "model", "set", "task", "scale", "sigma", "quality", "protocol", "source")
     counts = Counter(tuple(row[key] for key in keys) for row in published.rows())
     assert [key for key, count in counts.items() if count > 1] == []
+
+
+def test_every_row_of_lpips_has_one_number_in_its_range():
+    for row in published.rows("lpips"):
+        if row["task"] == "2AFC":
+            assert 50 < row["agreement"] < 90, row
+            assert row["correlation"] is None
+        else:
+            assert 0 < row["correlation"] < 1, row
+            assert row["agreement"] is None
+
+
+def test_the_averages_of_lpips_are_those_of_its_rows():
+    table = {(row["model"], row["set"]): row["agreement"] for row in published.rows("lpips", source="arXiv v2 table 5")}
+    assert len(table) == 207
+    distortions = ("traditional", "CNN")
+    real = ("superresolution", "deblurring", "colorization", "interpolation")
+    for model in {model for model, _ in table}:
+        for average, parts in (("distortions", distortions), ("real algorithms", real), ("all", distortions + real)):
+            mean = sum(table[model, part] for part in parts) / len(parts)
+            assert abs(table[model, average] - mean) < 0.11, (model, average)
 
 
 def test_every_row_of_colorization_has_one_number_in_its_range():

@@ -283,6 +283,7 @@ def test_shipped_weights_are_replaced_by_a_gain(training, shelf, value, save_net
     published = publish(training)
     assert published.taken == taken
     assert published.gain == pytest.approx(gain, abs=1e-5)
+    assert zoo.card("srcnn-x3")["gain"] == (pytest.approx(gain, abs=1e-4) if taken else None)
     assert (zoo.card("srcnn-x3") == before) == (not taken)
 
 
@@ -320,7 +321,7 @@ def test_a_run_from_before_the_registry_is_published_with_a_whole_card(training,
     path = training.weights.with_suffix(".json")
     card = json.loads(path.read_text())
     old = {"name": "srcnn-x3", "model": "srcnn-x3", "recipe": "srcnn-x3"}
-    old |= {key: card[key] for key in card if key not in ("paper", "model_in_paper", "recipe_version", "bits")}
+    old |= {key: card[key] for key in card if key not in ("paper", "model_in_paper", "recipe_version", "bits", "gain")}
     path.write_text(json.dumps(old))
     publish(training)
     assert list(zoo.card("srcnn-x3")) == list(card)

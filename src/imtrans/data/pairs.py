@@ -227,6 +227,52 @@ class Crops:
 
 
 @dataclass(frozen=True)
+class ContentAndStyle:
+    """A content patch and a style patch: observed is both, (6, H, W), clean is the style.
+
+    The first samples, and a share of all later ones, have their content as their style: with them a decoder learns to
+    reconstruct.
+
+    Args:
+        contents: Samples of contents.
+        styles: Samples of styles, several kinds; each is drawn equally often, and recoloured.
+        alone: Number of samples at the start without another style.
+        share: Fraction of the later samples without another style.
+        seed: Random seed of the choices.
+    """
+
+    contents: Crops
+    styles: Sequence[Crops]
+    alone: int = 0
+    share: float = 0.0
+    seed: int = 0
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index, 2])  # a stream apart from those of the crops
+        content, _ = self.contents[index]
+        if index < self.alone or random.random() < self.share:
+            style = content
+        else:
+            style, _ = self.styles[random.integers(len(self.styles))][index]
+            style = recolored(style, random)
+        return torch.cat((content, style)), style
+
+
+def recolored(picture: Tensor, random: np.random.Generator) -> Tensor:
+    """A picture in other colours: for half of them the channels in another order and more or less saturation.
+
+    Args:
+        picture: RGB (3, H, W) in [0, 1].
+        random: Source of random numbers.
+    """
+    if random.random() < 0.5:
+        return picture
+    shuffled = picture[random.permutation(3)]
+    gray = shuffled.mean(dim=0, keepdim=True)
+    return (gray + float(random.uniform(0.5, 2)) * (shuffled - gray)).clamp(0, 1)
+
+
+@dataclass(frozen=True)
 class ColorPairs:
     """Lightness of square pieces, and the a and b of every fourth pixel, to learn colorization.
 

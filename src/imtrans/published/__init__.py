@@ -9,8 +9,9 @@ authors' own weights reach when they are run again by the row's protocol; None w
 super-resolution is all channels with the border of the scale, ``rgb+6`` all channels with a border of scale + 6
 (EDSR's on DIV2K), and ``not stated`` is what it says. ``verified`` is False where a number was written down from
 memory and found in no second place. In rows of ``inpainting`` the set is one picture and scale and sigma are None; the
-source says what was missing. A paper with other measures than these has further columns after them, numbers too:
-colorization has ``value``, of what its task names, in percent where it names no unit, and ``standard_error``.
+source says what was missing. A paper with other measures than these has further columns after them, numbers too: LPIPS
+has ``agreement``, in percent, and ``correlation``; colorization has ``value``, of what its task names, in percent where
+that names no unit, and ``standard_error``.
 """
 
 import csv

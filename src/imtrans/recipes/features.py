@@ -87,7 +87,7 @@ def full(*, data: Folders = None) -> Recipe:
         loss=Distillation(),
         optimizer=MuonAndAdam(0.01),
         schedule=cosine(warmup=100),
-        steps=6_000,
+        steps=2_500,
         batch=8,
         validate_every=500,
         autocast=True,

@@ -291,7 +291,9 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
             return Published(False, entry.measure, value, gain)
     scores = [] if entry.validator else suite.card_scores(network, name, progress=progress)
     card = zoo.card(weights) | {"validation": {key: round(number, 3) for key, number in validation.items()}}
-    card |= {"scores": scores, "bits": bits} | ({"note": note} if note else {})
+    card |= {"scores": scores, "bits": bits, "gain": None if gain is None else round(gain, 4)} | (
+        {"note": note} if note else {}
+    )
     # Runs that began before the registry wrote the name under three keys, and no paper.
     names = {"name": name, "paper": entry.paper, "model_in_paper": entry.model_in_paper, "recipe_version": 1}
     card["sha256"] = card.pop("sha256")  # last
