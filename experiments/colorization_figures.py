@@ -83,7 +83,7 @@ def world() -> None:
         "classes-0.0": "T = 0",
     }
     row = [experiments.picture(f"colorization-world-{name}.png") for name in panels]
-    sheet([row], list(panels.values()), "world", zoom=2)
+    sheet([row], list(panels.values()), "world", zoom=3)
 
 
 def bins() -> None:
