@@ -1,6 +1,6 @@
 """Lecture 13: the page's pictures and charts, from the shipped weights, the bundled photographs and measured tables.
 
-Writes book/static/figures/colorization-*.png. Needs no data; the same bytes each time. Half a minute.
+Writes book/static/figures/colorization-*.png and .jpg. Needs no data; the same bytes each time. Half a minute.
 """
 
 from itertools import pairwise
@@ -35,7 +35,7 @@ def levels(picture: Tensor, zoom: int = 1) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(images.to_uint8(large)[0].permute(1, 2, 0).numpy()))
 
 
-def sheet(rows: list[list[Tensor]], labels: list[str], name: str, zoom: int = 1, colors: int | None = None) -> None:
+def sheet(rows: list[list[Tensor]], labels: list[str], name: str, zoom: int = 1) -> None:
     """Write rows of pictures, those of a column equally wide, under the labels of the columns."""
     widths = [max(row[i].shape[-1] for row in rows) * zoom for i in range(len(labels))]
     heights = [row[0].shape[-2] * zoom for row in rows]
@@ -47,9 +47,7 @@ def sheet(rows: list[list[Tensor]], labels: list[str], name: str, zoom: int = 1,
         draw.text((left + 3, 3), label, fill=figures.INK, font=ImageFont.load_default(17))
         for j, row in enumerate(rows):
             page.paste(levels(row[i], zoom), (left, HEADER + sum(heights[:j]) + GAP * j))
-    if colors:
-        page = page.quantize(colors, dither=Image.Dither.FLOYDSTEINBERG)
-    page.save(FIGURES / f"colorization-{name}.png", optimize=True)
+    page.save(FIGURES / f"colorization-{name}.jpg", quality=90, subsampling=0)
 
 
 def gray(picture: Tensor) -> Tensor:
@@ -215,7 +213,7 @@ def eight() -> None:
                 picture = experiments.picture(f"colorization-sheet-{stem}-{what}.png")
                 row.append(images.middle(shrink(picture, 120), 160)[..., :120, :])
         rows.append(row)
-    sheet(rows, ["gray", "ours", "original"] * 2, "sheet", colors=256)
+    sheet(rows, ["gray", "ours", "original"] * 2, "sheet")
 
 
 def failures(network) -> None:

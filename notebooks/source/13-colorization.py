@@ -62,7 +62,7 @@ print("budget:", BUDGET)
 #
 # The input is the lightness $X$, the output the colours $Y$ in $(a, b)$ (1).
 # Both come from CIE Lab. A photograph, its lightness, and its colours alone, at
-# an even lightness:
+# an even lightness (shown small, `thumb`, to keep this notebook light):
 
 # %% tags=["ground"]
 from imtrans.color import rgb_to_lab
@@ -73,10 +73,20 @@ photo = photo[..., :160, :160].clamp(0, 1)
 lab = rgb_to_lab(photo)
 X, Y = lab[:, :1], lab[:, 1:]  # (1, 1, 160, 160), (1, 2, 160, 160)
 
+
+def thumb(picture, shorter=72):
+    return resize.shrink(picture, shorter)
+
+
 # %%
 even = torch.full_like(X, 60.0)
 figures.strip(
-    {"photograph": photo, "X": join(X, 0 * Y), "Y": join(even, Y)},
+    {
+        "photograph": thumb(photo),
+        "X": thumb(join(X, 0 * Y)),
+        "Y": thumb(join(even, Y)),
+    },
+    factor=2,
     alt="an astronaut in an orange suit in front of a flag",
 )
 
@@ -91,7 +101,7 @@ def coarse(factor):
     small = F.avg_pool2d(Y, factor)
     large = F.interpolate(small, size=Y.shape[-2:], mode="bilinear")
     return figures.strip(
-        {f"÷ {factor}": join(X, large)},
+        {f"÷ {factor}": images.middle(join(X, large), 72)},
         alt=f"the astronaut with colours at 1/{factor} of the resolution",
         factor=2,
     )
@@ -100,7 +110,7 @@ def coarse(factor):
 # %%
 widgets.slider(
     coarse,
-    [1, 2, 4, 8, 16, 32],
+    [1, 4, 8, 16, 32],
     label="factor",
     alt="the astronaut; colours spill over edges from 8 on",
     start=4,
@@ -221,23 +231,16 @@ print("✓ the gradient is Ẑ − Z")
 # ## A world of shapes
 #
 # Discs are red, green or yellow, squares blue or orange, triangles violet; the
-# lightness knows nothing of the colour. Four scenes as the network sees them,
+# lightness knows nothing of the colour. Two scenes as the network sees them,
 # and as they are:
 
 # %%
-scenes = [ShapeWorld(seed=5).scene(i) for i in range(4)]
-gray = {
-    f"seen {i}": join(s.lightness[None], 0 * s.ab[None])
-    for i, s in enumerate(scenes)
-}
-figures.strip(gray, alt="gray shapes on a gray ground", factor=2)
-
-# %%
-truth = {
-    f"truth {i}": join(s.lightness[None], s.ab[None])
-    for i, s in enumerate(scenes)
-}
-figures.strip(truth, alt="the same shapes in colours", factor=2)
+scenes = [ShapeWorld(seed=5).scene(i) for i in range(2)]
+pairs = {}
+for i, s in enumerate(scenes):
+    pairs[f"seen {i}"] = join(s.lightness[None], 0 * s.ab[None])
+    pairs[f"truth {i}"] = join(s.lightness[None], s.ab[None])
+figures.strip(pairs, alt="shapes on a gray ground", factor=2)
 
 # %% [markdown]
 # The same small network twice: with two outputs for $a$ and $b$, and with 313
@@ -558,7 +561,11 @@ def at(T):
     plain = colorize(colorizer, photo, temperature=T, mix=None)
     weighted = colorize(colorizer, photo, temperature=T)
     return figures.strip(
-        {f"plain, T = {T:g}": plain, f"with log w, T = {T:g}": weighted},
+        {
+            f"plain, T = {T:g}": thumb(plain, 64),
+            f"with log w, T = {T:g}": thumb(weighted, 64),
+        },
+        factor=2,
         alt="the astronaut, coloured",
     )
 
@@ -566,7 +573,7 @@ def at(T):
 # %%
 widgets.slider(
     at,
-    [0.0, 0.1, 0.25, 0.38, 0.5, 0.75, 1.0],
+    [0.0, 0.1, 0.38, 0.7, 1.0],
     label="T",
     alt="the astronaut; spots at T = 0, dull colours at T = 1",
     start=0.38,
@@ -619,9 +626,10 @@ figures.table(table, caption="Three photographs; AuC in percent.", digits=1)
 # %%
 figures.strip(
     {
-        f"{n}, ours": join(lightness(v), g)
+        f"{n}, ours": thumb(join(lightness(v), g))
         for n, v, g in zip(names, views, guesses, strict=True)
     },
+    factor=2,
     alt="a photograph with colours by the network",
 )
 
@@ -635,10 +643,10 @@ figures.strip(
 upside_down = colorize(colorizer, views[2].flip(-2)).flip(-2)
 figures.strip(
     {
-        "upright": colorize(colorizer, views[2]),
-        "was upside down": upside_down,
-        "truth": views[2],
+        "upright": thumb(colorize(colorizer, views[2])),
+        "was upside down": thumb(upside_down),
     },
+    factor=2,
     alt="a cup of coffee on a wooden table",
 )
 
@@ -649,7 +657,8 @@ figures.strip(
 # %%
 tissue = resize.shrink(photos.photo("tissue").picture, 160)
 figures.strip(
-    {"ours": colorize(colorizer, tissue), "truth": tissue},
+    {"ours": thumb(colorize(colorizer, tissue)), "truth": thumb(tissue)},
+    factor=2,
     alt="stained tissue under a microscope",
 )
 
@@ -665,7 +674,8 @@ figures.strip(
 PATH = ""
 mine = images.read(PATH)[:, :3] if PATH else views[1]
 figures.strip(
-    {"yours, coloured": resize.shrink(colorize(colorizer, mine), 240)},
+    {"yours, coloured": thumb(colorize(colorizer, mine), 64)},
+    factor=2,
     alt="your photograph; by default, a cat",
 )
 
