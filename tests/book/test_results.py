@@ -126,7 +126,14 @@ def test_a_published_number_without_a_level_is_named_by_its_task():
 
 
 def test_a_measure_of_one_paper_alone_is_quoted_as_printed():
-    row = {"paper": "net", "model": "Net", "set": "votes", "task": "2AFC", "protocol": "not stated", "agreement": "70.0"}
+    row = {
+        "paper": "net",
+        "model": "Net",
+        "set": "votes",
+        "task": "2AFC",
+        "protocol": "not stated",
+        "agreement": "70.0",
+    }
     assert results.published("net Net votes 2AFC agreement", [*ROWS, row]) == "70.0"
     with pytest.raises(ValueError, match="wanted: SET LEVEL"):
         results.published("net Net votes 2AFC agreemint", [*ROWS, row])
