@@ -6,8 +6,8 @@
     ```
 
 It reads `results/NAME.csv`, one row per round, and the pictures `NAME-ROUND-{left,reference,right}.png` among the
-figures. Each line of its content is the head of a column, and the measure in the table that answers there. The votes stay
-in the reader's browser; `course.js` counts them.
+figures. Each line of its content is the head of a column, and the measure in the table that answers there. The votes
+stay in the reader's browser; `course.js` counts them.
 """
 
 import csv
