@@ -20,7 +20,7 @@ from imtrans.models.lpips import FeatureDistance
 SIDE, MARGIN = 64, 6
 BETWEEN = (20, 32)  # dB: the PSNR that the shift of a patch may have
 SHIFTS = (0, 0.25, 0.5, 1, 1.5, 2, 3, 4)  # pixels to the right
-NAMES = ("random small", "random AlexNet", "squeezenet-caffe", "hybrid", "small")
+NAMES = ("random small", "random AlexNet", "squeezenet-caffe", "hybrid")
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 

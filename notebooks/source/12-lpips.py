@@ -53,7 +53,7 @@ from imtrans.models import features, lpips
 torch.manual_seed(0)
 GPU = torch.cuda.is_available()
 BUDGET = os.environ.get("IMTRANS_BUDGET", "class" if GPU else "quick")
-COUNT = 240 if BUDGET == "quick" else 3000
+COUNT = 160 if BUDGET == "quick" else 3000
 print("budget:", BUDGET)
 
 # %% [markdown]
@@ -238,7 +238,7 @@ train, test = (
     triplets.make(
         [photo.picture for photo in photos.photos(split)], count, seed=1
     )
-    for split, count in (("train", COUNT), ("test", 120))
+    for split, count in (("train", COUNT), ("test", 80))
 )
 print(len(train), "to learn from,", len(test), "to score; patches of 64×64")
 
