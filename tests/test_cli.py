@@ -15,11 +15,13 @@ import pytest
 import torch
 from PIL import Image
 
-from imtrans import cli, hardware, images, metrics, prior, restore, runs, video, zoo
+from imtrans import cli, hardware, images, metrics, prior, restore, runs, stylize, video, zoo
+from imtrans.colorize import lightness
 from imtrans.data import photos
 from imtrans.degrade import Jpeg, gaussian_noise, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
-from imtrans.models import lpips
+from imtrans.models import features, lpips
+from imtrans.models.colorization import Colorizer
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.features import SmallVGG
 from imtrans.models.lpips import FeatureDistance
@@ -89,7 +91,7 @@ def test_help_names_the_commands(capsys):
         cli.main(["--help"])
     assert stop.value.code == 0
     out = capsys.readouterr().out
-    for name in ("super-resolve", "denoise", "deblock", "prior", "evaluate", "compare", "train", "models", "publish"):
+    for name in ("super-resolve", "denoise", "deblock", "prior", "colorize", "evaluate", "compare", "train", "models"):
         assert name in out
 
 
@@ -250,6 +252,55 @@ def test_deblock_restores_the_luma_of_a_jpeg(capsys, tmp_path, cat, save_network
     wanted = images.to_uint8(restore.deblock(model, images.read(source)))
     assert (images.to_uint8(images.read(out)).int() - wanted.int()).abs().max() <= 1
     assert not torch.equal(images.read(out), images.read(source))
+
+
+def colorizer(save_network, outputs: int = 313) -> Path:
+    name = "colorizer" if outputs == 313 else "colorizer-l2"
+    return save_network(name, Colorizer.small(outputs=outputs).initialise())
+
+
+@pytest.mark.parametrize("outputs", [313, 2])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colorize_keeps_the_lightness_of_gray_and_of_colour(capsys, tmp_path, cat, save_network, channels, outputs):
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    images.write(source, images.read(cat)[:, :channels])
+    succeeds(capsys, "colorize", source, out, "--model", colorizer(save_network, outputs))
+    result = images.read(out)
+    assert result.shape == (1, 3, 30, 41)
+    assert (lightness(result) - lightness(images.read(source))).abs().max() < 0.5  # of 100: 8 bits have 256 levels
+
+
+def test_colorize_by_another_temperature_gives_other_colours(capsys, tmp_path, cat, save_network):
+    network = colorizer(save_network)
+    for temperature in (0, 1):
+        arguments = ("colorize", cat, tmp_path / f"{temperature}.png", "--model", network)
+        succeeds(capsys, *arguments, "--temperature", temperature)
+    assert not torch.equal(images.read(tmp_path / "0.png"), images.read(tmp_path / "1.png"))
+
+
+def test_colorize_keeps_transparency(capsys, tmp_path, save_network):
+    alpha = torch.linspace(0.2, 1, 16).expand(1, 1, 16, 16)
+    images.write(tmp_path / "in.png", torch.cat([torch.rand(1, 1, 16, 16), alpha], dim=1))
+    succeeds(capsys, "colorize", tmp_path / "in.png", tmp_path / "out.png", "--model", colorizer(save_network))
+    result = images.read(tmp_path / "out.png", alpha=True)
+    assert result.shape[1] == 4
+    torch.testing.assert_close(result[:, 3:], alpha, atol=0.6 / 255, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        ("out.png", ["--temperature", "1.5"], "lies between 0"),
+        ("out.png", ["--shorter", "4"], "at least 8"),
+        ("out.png", ["--model", "srcnn-x3"], "does not colorize"),
+        ("out.png", ["--model", "colorizr"], "no network is called 'colorizr'"),
+        ("out.pgm", [], ".ppm holds colour"),
+        ("out.xyz", [], "unknown picture format"),
+    ],
+)
+def test_colorize_refuses_in_one_line(capsys, tmp_path, cat, target, options, message):
+    assert message in fails(capsys, "colorize", cat, tmp_path / target, *options)
+    assert not (tmp_path / target).exists()
 
 
 def test_tiles_do_not_show(capsys, tmp_path, cat):
@@ -604,13 +655,13 @@ def test_publish_prints_gain_and_scores(capsys, monkeypatch):
     monkeypatch.setattr(runs, "publish", lambda *_, **__: runs.Published(True, "psnr", 28.2, 0.06, scores))
     out = succeeds(capsys, "publish", "srcnn-x3")
     assert (
-        out == "srcnn-x3: validation PSNR 28.20 dB, a gain of 0.06\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
+        out == "srcnn-x3: validation PSNR 28.20 dB, a gain of 0.060\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
     )
 
 
 def test_publish_says_what_was_missing(capsys, monkeypatch):
     monkeypatch.setattr(runs, "publish", lambda *_, **__: runs.Published(False, "psnr", 28.2, 0.01))
-    assert "kept the shipped weights: a gain of 0.05 dB is required (or --force)" in succeeds(capsys, "publish", "vdsr")
+    assert "kept the shipped weights: a gain of 0.05 in psnr is required (or --force)" in succeeds(capsys, "publish", "vdsr")
 
 
 def test_publish_of_an_unknown_name_suggests_close_ones(capsys):
@@ -624,6 +675,62 @@ def test_models_shows_the_note_of_a_card(capsys):
 def test_models_names_a_network_without_weights(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
     assert "vdsr               not trained here yet: imtrans train vdsr" in succeeds(capsys, "models")
+
+
+@pytest.fixture
+def small_features(monkeypatch):
+    """An untrained network in place of the trunks."""
+
+    def load(taps, trunk=None):
+        network = features.VGG(taps, width=1 / 16, padding="reflect").requires_grad_(False)
+        network.about = f"untrained, asked for {trunk}"
+        return network
+
+    monkeypatch.setattr(features, "load", load)
+    monkeypatch.setenv("CI", "1")
+
+
+def test_stylize_paints_in_the_style_of_a_file(capsys, tmp_path, small_features):
+    images.write(tmp_path / "photo.png", torch.rand(1, 4, 64, 80))
+    images.write(tmp_path / "art.png", torch.rand(1, 1, 50, 50))
+    arguments = (tmp_path / "photo.png", tmp_path / "art.png", tmp_path / "out.png")
+    cli.main([str(a) for a in ("stylize", *arguments, "--steps", 2, "--max-side", 40, "--trunk", "hybrid")])
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path / 'out.png'}: 40×32 pixels\n"
+    assert err == "imtrans: features: untrained, asked for hybrid\n"
+    assert images.read(tmp_path / "out.png", alpha=True).shape == (1, 4, 32, 40)
+
+
+def test_stylize_knows_the_styles_that_are_drawn_by_code(capsys, tmp_path, cat, small_features):
+    images.write(cat, torch.rand(1, 3, 32, 41))
+    assert "41×32 pixels" in succeeds(capsys, "stylize", cat, "strokes", tmp_path / "out.png", "--steps", 1)
+
+
+def test_stylize_refuses_what_it_cannot_paint(capsys, tmp_path, cat, small_features):
+    out = tmp_path / "out.png"
+    assert "no such picture: stroks (drawn by code are strokes)" in fails(capsys, "stylize", cat, "stroks", out)
+    assert "41×30 pixels are too few" in fails(capsys, "stylize", cat, "strokes", out)
+    assert "at least one pixel" in fails(capsys, "stylize", cat, "strokes", out, "--max-side", 0)
+    assert "at least one step" in fails(capsys, "stylize", cat, "strokes", out, "--steps", 0)
+    assert not out.exists()
+
+
+def test_stylize_by_johnson_passes_the_style_on(capsys, tmp_path, monkeypatch):
+    images.write(tmp_path / "photo.png", torch.rand(1, 1, 40, 40))
+    monkeypatch.setattr(stylize, "johnson", lambda content, style: content if style == "glass" else None)
+    arguments = (tmp_path / "photo.png", "glass", tmp_path / "out.png")
+    assert "40×40 pixels" in succeeds(capsys, "stylize", *arguments, "--method", "johnson")
+    assert images.read(tmp_path / "out.png").shape == (1, 3, 40, 40)
+
+
+def test_stylize_writes_what_stands_on_ctrl_c(capsys, tmp_path, small_features, monkeypatch):
+    images.write(tmp_path / "photo.png", torch.rand(1, 3, 40, 40))
+    monkeypatch.setattr(stylize, "Step", lambda number, **_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["stylize", str(tmp_path / "photo.png"), "strokes", str(tmp_path / "out.png")])
+    assert stop.value.code == 130
+    assert "stopped after 0 of 160 steps" in capsys.readouterr().err
+    assert (tmp_path / "out.png").is_file()
 
 
 def test_bugs_keep_their_traceback(monkeypatch):

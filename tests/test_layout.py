@@ -19,8 +19,8 @@ FLOORS = {
     4: ("training", "protocols", "judgements"),
     5: ("recipes",),
     6: ("zoo",),
-    7: ("restore", "prior", "published", "experiments"),
-    8: ("evaluation", "figures", "widgets", "exercises"),
+    7: ("restore", "stylize", "colorize", "prior", "published", "experiments"),
+    8: ("evaluation", "figures", "widgets", "exercises", "export"),
     9: ("suite",),
     10: ("runs",),
     11: ("cli",),
@@ -39,6 +39,7 @@ HEAVY = (
     "PIL",
     "safetensors",
     "av",
+    "onnx",
 )
 
 

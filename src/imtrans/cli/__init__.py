@@ -13,20 +13,29 @@ from collections.abc import Sequence
 
 import tyro
 
-from imtrans.cli import data, pictures, prior, scores, training, weights
+from imtrans.cli import colorize, data, pictures, prior, scores, stylize, training, weights
 
 COMMANDS = {
     "super-resolve": pictures.super_resolve,
     "denoise": pictures.denoise,
     "deblock": pictures.deblock,
     "prior": prior.restore,
+    "stylize": stylize.stylize,
+    "colorize": colorize.colorize,
     "evaluate": scores.evaluate,
     "compare": scores.compare,
     "train": training.train,
     "models": weights.models,
     "publish": weights.publish,
+    "export": weights.export,
 }
-DATA_COMMANDS = {"list": data.list_sets, "fetch": data.fetch, "where": data.where, "pack": data.pack}
+DATA_COMMANDS = {
+    "list": data.list_sets,
+    "fetch": data.fetch,
+    "where": data.where,
+    "pack": data.pack,
+    "digest": data.digest,
+}
 
 # For terminals and files whose encoding lacks these letters.
 SUBSTITUTES = {"σ": "sigma", "×": "x", "−": "-", "–": "-", "…": "...", "·": "-", "≥": ">=", "→": "->"}
@@ -57,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app.command(command, name=name)
     for name, command in DATA_COMMANDS.items():
         data_app.command(command, name=name)
-    app.command(data_app, name="data", help="Benchmark sets: list, fetch, where, pack.")
+    app.command(data_app, name="data", help="Benchmark sets: list, fetch, where, pack, digest.")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="imtrans")
     try:

@@ -1,11 +1,12 @@
-"""Commands on the benchmark sets: list, fetch, where, pack."""
+"""Commands on the benchmark sets: list, fetch, where, pack, digest."""
 
+from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from imtrans.data import bapps, benchmarks
-from imtrans.models import features, lpips
+from imtrans.models import adain, features, lpips
 
 
 def list_sets() -> None:
@@ -20,9 +21,14 @@ def fetch(name: Positional[str]) -> None:
     """Find a benchmark set or the weights of a feature network, or fetch them into the user's cache, and verify them.
 
     Args:
-        name: Name of the set, Set5 for instance; hybrid (6 MB) or vgg19 (548 MB), feature networks; alex, vgg or
-            squeeze, the trunks of LPIPS (233, 528, 5 MB); bapps-train, bapps-val or bapps-jnd, what people judged.
+        name: Name of the set, Set5 for instance; hybrid (6 MB) or vgg19 (548 MB), feature networks; pair (2 MB),
+            another encoder and decoder for AdaIN; alex, vgg or squeeze, the trunks of LPIPS (233, 528, 5 MB);
+            bapps-train, bapps-val or bapps-jnd, what people judged.
     """
+    if name == "pair":
+        adain.fetch_pair()
+        print("pair: " + adain.pair().about)
+        return
     if name in lpips.OFFICIAL:
         lpips.fetch_trunk(name)
         print(f"{name}: {lpips.find_trunk(name)}")
@@ -52,6 +58,15 @@ def where(name: Positional[str | None] = None) -> None:
     if folder is None:
         raise FileNotFoundError(f"{name} is not on this machine: imtrans data fetch {name}")
     print(folder)
+
+
+def digest(folder: Annotated[Positional[Path], arg(metavar="DIR")]) -> None:
+    """Print the digest of the pictures of a folder, by which a set is recognised: for a new one in benchmarks.toml.
+
+    Args:
+        folder: Folder of pictures.
+    """
+    print(benchmarks.digest(benchmarks.load_folder(folder)))
 
 
 def pack(sets: Annotated[Positional[tuple[str, ...]], arg(metavar="SET … OUT")]) -> None:

@@ -17,6 +17,9 @@ from typing import Any
 
 from torch import nn
 
+from imtrans.data.styles import STYLES
+from imtrans.models.adain import AdaIN
+from imtrans.models.colorization import Colorizer
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR, MDSR
 from imtrans.models.espcn import ESPCN
@@ -24,15 +27,20 @@ from imtrans.models.features import SmallVGG
 from imtrans.models.rcan import RCAN
 from imtrans.models.rdn import RDN
 from imtrans.models.srcnn import SRCNN
+from imtrans.models.transform_network import StyleNetwork, SuperResolutionNetwork
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import (
+    adain,
     cdncnn_blind,
+    colorization,
     dncnn,
     dncnn_3,
     dncnn_blind,
     edsr,
     espcn,
     features,
+    johnson,
+    johnson_sr,
     mdsr,
     rcan,
     rdn,
@@ -113,9 +121,55 @@ RESTORERS: dict[str, Entry] = {
 }
 
 OTHERS: dict[str, Entry] = {
+    # Lecture 2
+    **{
+        f"johnson-{style}": Entry(
+            StyleNetwork.small,
+            partial(johnson.recipe, style=style),
+            "perceptual-losses",
+            None,
+            validator=partial(johnson.held_out, style),
+            measure="error",
+            min_gain=0.01,
+        )
+        for style in (*STYLES, *johnson.PAINTINGS)
+    },
+    **{
+        name: Entry(
+            partial(SuperResolutionNetwork, 4, layout="resize"),
+            partial(johnson_sr.recipe, scale=4, loss=loss),
+            "perceptual-losses",
+            None,
+            validator=partial(johnson_sr.Validator, loss, 4),
+            measure="error",
+            min_gain=0.003,
+        )
+        for name, loss in (("johnson-sr-pixel-x4", "pixel"), ("johnson-sr-x4", "feature"))
+    },
     # Lectures 2, 3, 4 and 12
     "features-small": Entry(
         SmallVGG, features.recipe, "gatys", None, validator=features.held_out, measure="error", min_gain=0.005
+    ),
+    # Lecture 4
+    "adain": Entry(AdaIN.small, adain.recipe, "adain", None, validator=adain.held_out, measure="error", min_gain=0.005),
+    # Lecture 13
+    "colorizer": Entry(
+        Colorizer.small,
+        colorization.recipe,
+        "colorization",
+        None,
+        validator=colorization.held_out,
+        measure="error",
+        min_gain=0.005,
+    ),
+    "colorizer-l2": Entry(
+        partial(Colorizer.small, outputs=2),
+        partial(colorization.recipe, regression=True),
+        "colorization",
+        None,
+        validator=partial(colorization.held_out, colorization.root_mean_square),
+        measure="error",
+        min_gain=0.05,
     ),
 }
 ENTRIES: dict[str, Entry] = RESTORERS | OTHERS

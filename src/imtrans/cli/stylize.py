@@ -1,0 +1,226 @@
+"""The command that paints a picture in a style; a method is one function and one row of `METHODS`."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal
+
+from torch import Tensor
+from tyro.conf import arg
+
+from imtrans import hardware, images, zoo
+from imtrans import stylize as methods
+from imtrans.cli.files import In, Out, note, read_for, write
+from imtrans.data.styles import STYLES
+from imtrans.models import adain, features
+from imtrans.resize import imresize
+
+
+class Unfinished(KeyboardInterrupt):
+    """Ctrl-C, with the picture that stands.
+
+    Args:
+        words: Words that say how far it came.
+        picture: Picture so far, (1, 3, H, W).
+    """
+
+    def __init__(self, words: str, picture: Tensor) -> None:
+        super().__init__(words)
+        self.picture = picture
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command that a method may use; None leaves the method its own value."""
+
+    max_side: int
+    style_side: int | None
+    alpha: float | None
+    steps: int | None
+    start: str
+    optimizer: str
+    trunk: str | None
+    seed: int
+    weights: tuple[float, ...] | None
+    keep_colors: bool
+
+
+def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
+    """Optimise the pixels; Ctrl-C keeps what stands.
+
+    Args:
+        content: Photograph (1, 3, H, W).
+        style: File or name of the style picture.
+        options: Options of the command.
+
+    Raises:
+        Unfinished: After Ctrl-C.
+    """
+    artwork = to_side(read_style(style), options.style_side or max(content.shape[-2:]))
+    network = features.load((*methods.STYLE, *methods.CONTENT), options.trunk)
+    chosen = {"alpha": options.alpha} if options.alpha is not None else {}
+    schedule = methods.schedule(content, **({"steps": options.steps} if options.steps is not None else {}))
+    done: list[int] = []
+    painted = methods.gatys(
+        content,
+        artwork,
+        network=network,
+        steps=schedule,
+        start=options.start,
+        optimizer=options.optimizer,
+        seed=options.seed,
+        device=hardware.best_device(),
+        on_step=lambda step: done.append(step.step),
+        keep_on_interrupt=True,
+        **chosen,
+    )
+    note(f"features: {network.about}")
+    if len(done) < sum(schedule):
+        raise Unfinished(f" after {len(done)} of {sum(schedule)} steps", painted)
+    return painted
+
+
+def by_johnson(content: Tensor, style: str, options: Options) -> Tensor:
+    """One pass through the network of a style.
+
+    Args:
+        content: Photograph (1, 3, H, W).
+        style: Name of the style.
+        options: Options of the command; none of them concerns this method.
+    """
+    return methods.johnson(content, style)
+
+
+def by_adain(content: Tensor, style: str, options: Options) -> Tensor:
+    """One pass through a network that was trained once, for all styles.
+
+    Args:
+        content: Photograph (1, 3, H, W).
+        style: Files or names of style pictures with a comma between them.
+        options: Options of the command.
+
+    Raises:
+        ValueError: If another trunk is asked for than the two that have a decoder.
+    """
+    if options.trunk not in (None, "small", "pair"):
+        raise ValueError(f"--method adain has decoders for the trunks small and pair, not for {options.trunk}")
+    network = adain.pair() if options.trunk == "pair" else zoo.load("adain")
+    side = options.style_side or max(content.shape[-2:])
+    painted = methods.adain(
+        content,
+        [to_side(read_style(name), side) for name in style.split(",")],
+        network=network,
+        alpha=1.0 if options.alpha is None else options.alpha,
+        weights=options.weights,
+        keep_colors=options.keep_colors,
+        device=hardware.best_device(),
+    )
+    note(f"features: {network.about}")
+    return painted
+
+
+METHODS: dict[str, Callable[[Tensor, str, Options], Tensor]] = {
+    "gatys": by_gatys,
+    "johnson": by_johnson,
+    "adain": by_adain,
+}
+
+
+def stylize(
+    content: In,
+    style: Annotated[str, arg(metavar="STYLE")],
+    target: Out,
+    /,
+    *,
+    method: Literal[*METHODS] = "gatys",
+    max_side: int = 512,
+    style_side: int | None = None,
+    alpha: float | None = None,
+    steps: int | None = None,
+    start: Literal[*methods.STARTS] = "content",
+    optimizer: Literal[*methods.OPTIMIZERS] = "lbfgs",
+    trunk: Literal[*features.TRUNKS, "pair"] | None = None,
+    seed: int = 0,
+    weights: tuple[float, ...] | None = None,
+    keep_colors: bool = False,
+    force: bool = False,
+) -> None:
+    """Paint a picture in the style of another one.
+
+    gatys optimises the pixels, by the features of a VGG network: some minutes for 512 pixels on a CPU. Ctrl-C stops
+    early and saves the current result. johnson is one pass through a network that was trained for one style, which
+    STYLE names: strokes, glass, starry-night or shipwreck; some seconds. adain
+    is one pass through a network that was trained once for all styles: about a second.
+
+    Args:
+        content: Picture to paint.
+        style: Picture whose style is taken, or the name of one that is drawn by code: strokes, glass. adain: several
+            with a comma between them are mixed.
+        target: File to write; its suffix gives the format.
+        method: How it is done.
+        max_side: Shrink IN first, so that its longer side has at most so many pixels.
+        style_side: Longer side in pixels that STYLE is brought to, by default that of IN: smaller means finer strokes.
+        alpha: gatys: weight of the content; higher keeps more of IN. adain: strength of the style, 0 to 1.
+        steps: gatys: number of steps at the coarsest size; each larger size takes half as many.
+        start: gatys: the picture to start from.
+        optimizer: gatys: the optimiser.
+        trunk: Feature network, see the notice; by default the best one on this machine. adain: small or pair.
+        seed: Random seed of the noise of --start noise.
+        weights: adain: weights of the styles, by default all the same.
+        keep_colors: adain: keep the colours of IN.
+        force: Overwrite an existing file, IN for instance.
+    """
+    picture, transparency = read_for(content, target, force)
+    if max_side < 1 or (style_side is not None and style_side < 1):
+        raise ValueError(f"a side has at least one pixel, got {min(max_side, style_side or max_side)}")
+    if max(picture.shape[-2:]) > max_side:
+        picture, transparency = (x if x is None else to_side(x, max_side) for x in (picture, transparency))
+    options = Options(max_side, style_side, alpha, steps, start, optimizer, trunk, seed, weights, keep_colors)
+    try:
+        painted, left = METHODS[method](picture.expand(1, 3, -1, -1), style, options), None
+    except Unfinished as stop:
+        painted, left = stop.picture, f"{stop}; {target} holds the result so far"
+    write(target, painted, transparency, content)
+    if left:
+        raise KeyboardInterrupt(left)
+
+
+def read_style(style: str) -> Tensor:
+    """A style picture (1, 3, H, W), by the name of one that is drawn by code, or from a file.
+
+    Args:
+        style: Name or path.
+
+    Raises:
+        FileNotFoundError: If it is neither.
+        ValueError: If the file is not a picture.
+    """
+    if style in STYLES:
+        return STYLES[style]()
+    if not Path(style).exists():
+        near = difflib.get_close_matches(style, STYLES)
+        raise FileNotFoundError(f"no such picture: {style} (drawn by code are {', '.join(near or STYLES)})")
+    picture = images.read(style, alpha=True)
+    if picture.shape[1] in (2, 4):
+        picture = images.fill_transparent(picture[:, :-1], picture[:, -1:])
+    return picture.expand(1, 3, -1, -1)
+
+
+def to_side(picture: Tensor, side: int) -> Tensor:
+    """A picture resized by bicubic so that its longer side has about ``side`` pixels, never more, clipped to [0, 1].
+
+    Args:
+        picture: (1, C, H, W).
+        side: Longer side in pixels.
+
+    Raises:
+        ValueError: If that is less than a hundredth of the picture.
+    """
+    longest = max(picture.shape[-2:])
+    # `imresize` accepts fractions with a denominator up to 100, and rounds sides up
+    factor = max(Fraction(side * d // longest, d) for d in range(1, 101))
+    if not factor:
+        raise ValueError(f"{side} pixels are less than a hundredth of the {longest} of the picture")
+    return picture if factor == 1 else imresize(picture, factor).clamp(0, 1)

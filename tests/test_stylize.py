@@ -1,0 +1,163 @@
+"""Style transfer by optimisation, on pictures of a few pixels and an untrained network."""
+
+import pytest
+import torch
+
+from imtrans import stylize, zoo
+from imtrans.data import styles
+from imtrans.models.features import VGG
+from imtrans.models.transform_network import StyleNetwork
+
+TAPS = ("relu1_1", "relu2_1", "relu2_2")
+LAYERS = {"content_layers": ("relu2_2",), "style_layers": TAPS[:2]}
+
+
+@pytest.fixture
+def network():
+    return VGG(TAPS, width=1 / 8, padding="reflect", pooling="average").requires_grad_(False)
+
+
+@pytest.fixture
+def pictures():
+    photograph = torch.nn.functional.interpolate(torch.rand(1, 3, 9, 11), (70, 83), mode="bicubic").clamp(0, 1)
+    return photograph, styles.strokes(size=64)
+
+
+def paint(pictures, network, **options):
+    steps: list[stylize.Step] = []
+    settings = {"steps": (10,), "progress": False, **LAYERS, **options}
+    return stylize.gatys(*pictures, network=network, on_step=steps.append, **settings), steps
+
+
+@pytest.mark.parametrize("optimizer", stylize.OPTIMIZERS)
+def test_the_style_error_falls(pictures, network, optimizer):
+    painted, steps = paint(pictures, network, optimizer=optimizer)
+    assert painted.shape == pictures[0].shape
+    assert torch.equal(painted, painted.clamp(0, 1))
+    assert steps[0].content < 1e-9  # it starts from the photograph
+    assert steps[-1].style < 0.5 * steps[0].style
+    assert steps[-1].content > steps[0].content
+
+
+def test_more_weight_on_the_content_keeps_more_of_it(pictures, network):
+    last = [paint(pictures, network, alpha=alpha)[1][-1] for alpha in (0.01, 10.0)]
+    assert last[1].content < last[0].content
+    assert last[1].style > last[0].style
+
+
+def test_content_is_rebuilt_from_its_features_without_a_style(pictures, network):
+    _, steps = paint(pictures, network, alpha=1.0, beta=0.0, style_layers=(), start="noise", steps=(30,))
+    assert steps[-1].content < 0.2 * steps[0].content
+    assert steps[-1].style == 0
+
+
+def test_sizes_grow_to_that_of_the_photograph(pictures, network):
+    painted, steps = paint(pictures, network, steps=(3, 2))
+    assert [tuple(step.picture.shape[-2:]) for step in steps] == [(35, 42)] * 3 + [(70, 83)] * 2
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5]
+    assert painted.shape[-2:] == (70, 83)
+
+
+@pytest.mark.parametrize("start", stylize.STARTS)
+def test_each_start_is_a_picture_of_the_right_size(pictures, network, start):
+    _, steps = paint(pictures, network, start=start, steps=(1,))
+    assert steps[0].picture.shape == pictures[0].shape
+    assert (steps[0].content == 0) == (start == "content")
+
+
+def test_a_picture_can_be_the_start(pictures, network):
+    ours, _ = paint(pictures, network, start=pictures[0])
+    named, _ = paint(pictures, network, start="content")
+    assert torch.equal(ours, named)
+
+
+def test_equal_seeds_give_equal_pictures(pictures, network):
+    a, b, other = (paint(pictures, network, start="noise", seed=seed)[0] for seed in (1, 1, 2))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, other)
+
+
+def test_a_transposed_photograph_is_no_trouble_for_lbfgs(pictures, network):
+    photograph, artwork = pictures
+    turned, _ = paint((photograph.transpose(-1, -2), artwork), network)
+    assert turned.shape[-2:] == (83, 70)
+
+
+def test_ctrl_c_returns_the_picture_so_far_where_that_is_wanted(pictures, network):
+    def stop(step):
+        if step.step == 4:
+            raise KeyboardInterrupt
+
+    settings = {"network": network, "steps": (5, 5), "on_step": stop, "progress": False, **LAYERS}
+    assert stylize.gatys(*pictures, keep_on_interrupt=True, **settings).shape == pictures[0].shape
+    with pytest.raises(KeyboardInterrupt):
+        stylize.gatys(*pictures, **settings)
+
+
+def test_the_schedule_halves_the_steps_while_the_sides_double():
+    assert stylize.schedule(torch.zeros(1, 3, 95, 400)) == (160,)
+    assert stylize.schedule(torch.zeros(1, 3, 512, 400), steps=100) == (100, 50, 25)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": "sgd"}, "optimisers are lbfgs, adam"),
+        ({"start": "white"}, "a start is content, style, noise"),
+        ({"steps": ()}, "at least one step"),
+        ({"steps": (5, 0)}, "at least one step"),
+        ({"steps": (5, 5, 5)}, "too few: 128 at least, as there are 3 sizes"),
+    ],
+)
+def test_wrong_options_are_refused(pictures, network, options, message):
+    with pytest.raises(ValueError, match=message):
+        paint(pictures, network, **options)
+
+
+@pytest.mark.parametrize("picture", [torch.rand(1, 1, 64, 64), torch.rand(3, 64, 64), torch.zeros(1, 3, 64, 64).byte()])
+def test_what_is_no_rgb_picture_is_refused(pictures, network, picture):
+    with pytest.raises(ValueError, match="content: wanted RGB floats"):
+        paint((picture, pictures[1]), network)
+    with pytest.raises(ValueError, match="style: wanted RGB floats"):
+        paint((pictures[0], picture), network)
+
+
+# --- a network per style -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def painter(monkeypatch):
+    """An untrained network in place of the one for a style; the names that were asked for."""
+    asked = []
+
+    def load(name):
+        asked.append(name)
+        torch.manual_seed(0)
+        return StyleNetwork(1 / 8, norm="instance", layout="resize").eval()
+
+    monkeypatch.setattr(zoo, "load", load)
+    return asked
+
+
+def test_johnson_paints_by_the_network_of_the_style(painter, pictures):
+    painted = stylize.johnson(pictures[0], "strokes")
+    assert painter == ["johnson-strokes"]
+    assert painted.shape == pictures[0].shape
+    assert torch.equal(painted, painted.clamp(0, 1))
+
+
+def test_there_is_a_network_for_each_drawn_style_and_for_two_paintings():
+    assert stylize.johnson_styles() == [*styles.STYLES, "starry-night", "shipwreck"]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"),
+    [
+        (torch.rand(1, 3, 64, 64), "sr-x4", "no network was trained for the style 'sr-x4': there are strokes"),
+        (torch.rand(1, 1, 64, 64), "strokes", "wanted RGB"),
+        (torch.rand(1, 3, 64, 15), "strokes", "of 16 pixels or more"),
+    ],
+)
+def test_johnson_refuses_what_it_cannot_paint(content, name, words):
+    with pytest.raises(ValueError, match=words):
+        stylize.johnson(content, name)
