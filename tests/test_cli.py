@@ -656,13 +656,16 @@ def test_publish_prints_gain_and_scores(capsys, monkeypatch):
     monkeypatch.setattr(runs, "publish", lambda *_, **__: runs.Published(True, "psnr", 28.2, 0.06, scores))
     out = succeeds(capsys, "publish", "srcnn-x3")
     assert (
-        out == "srcnn-x3: validation PSNR 28.20 dB, a gain of 0.060\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
+        out
+        == "srcnn-x3: validation PSNR 28.20 dB, a gain of 0.060\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
     )
 
 
 def test_publish_says_what_was_missing(capsys, monkeypatch):
     monkeypatch.setattr(runs, "publish", lambda *_, **__: runs.Published(False, "psnr", 28.2, 0.01))
-    assert "kept the shipped weights: a gain of 0.05 in psnr is required (or --force)" in succeeds(capsys, "publish", "vdsr")
+    assert "kept the shipped weights: a gain of 0.05 in psnr is required (or --force)" in succeeds(
+        capsys, "publish", "vdsr"
+    )
 
 
 def test_publish_of_an_unknown_name_suggests_close_ones(capsys):
