@@ -53,7 +53,7 @@ def gatys(
     network: nn.Module | None = None,
     content_layers: Sequence[str] = CONTENT,
     style_layers: Sequence[str] = STYLE,
-    alpha: float = 0.03,
+    alpha: float = 0.05,
     beta: float = 1.0,
     smoothness: float = 0.02,
     steps: Sequence[int] | None = None,
