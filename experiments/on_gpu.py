@@ -477,7 +477,7 @@ def main() -> None:
     print(f"{processor_name(best_device())}, torch {torch.__version__}, Python {sys.version.split()[0]}, {cores} cores")
     print(f"bf16 matmul: {float(os.environ['MATMUL_RATE']) / 1e12:.1f} TFLOP/s", flush=True)
 
-    names = os.environ.get("NETWORKS", "").split() or order(zoo.ENTRIES, GPU)
+    names = os.environ.get("NETWORKS", "").split() or order(zoo.RESTORERS, GPU)
     page = os.environ.get("NOTEBOOK", "01-srcnn" if GPU else "none")
     extras = list(SPEED_ONLY) if GPU else []
     children, ends, collected = Children(), {}, 0.0

@@ -16,11 +16,15 @@ import torch
 from PIL import Image
 
 from imtrans import cli, hardware, images, metrics, prior, restore, runs, stylize, video, zoo
+from imtrans.colorize import lightness
 from imtrans.data import photos
 from imtrans.degrade import Jpeg, gaussian_noise, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
-from imtrans.models import features
+from imtrans.models import features, lpips
+from imtrans.models.colorization import Colorizer
 from imtrans.models.dncnn import DnCNN
+from imtrans.models.features import SmallVGG
+from imtrans.models.lpips import FeatureDistance
 from imtrans.models.srcnn import SRCNN
 from imtrans.resize import imresize
 from imtrans.runs.shares import Pace
@@ -87,7 +91,7 @@ def test_help_names_the_commands(capsys):
         cli.main(["--help"])
     assert stop.value.code == 0
     out = capsys.readouterr().out
-    for name in ("super-resolve", "denoise", "deblock", "prior", "evaluate", "compare", "train", "models", "publish"):
+    for name in ("super-resolve", "denoise", "deblock", "prior", "colorize", "evaluate", "compare", "train", "models"):
         assert name in out
 
 
@@ -248,6 +252,55 @@ def test_deblock_restores_the_luma_of_a_jpeg(capsys, tmp_path, cat, save_network
     wanted = images.to_uint8(restore.deblock(model, images.read(source)))
     assert (images.to_uint8(images.read(out)).int() - wanted.int()).abs().max() <= 1
     assert not torch.equal(images.read(out), images.read(source))
+
+
+def colorizer(save_network, outputs: int = 313) -> Path:
+    name = "colorizer" if outputs == 313 else "colorizer-l2"
+    return save_network(name, Colorizer.small(outputs=outputs).initialise())
+
+
+@pytest.mark.parametrize("outputs", [313, 2])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colorize_keeps_the_lightness_of_gray_and_of_colour(capsys, tmp_path, cat, save_network, channels, outputs):
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    images.write(source, images.read(cat)[:, :channels])
+    succeeds(capsys, "colorize", source, out, "--model", colorizer(save_network, outputs))
+    result = images.read(out)
+    assert result.shape == (1, 3, 30, 41)
+    assert (lightness(result) - lightness(images.read(source))).abs().max() < 0.5  # of 100: 8 bits have 256 levels
+
+
+def test_colorize_by_another_temperature_gives_other_colours(capsys, tmp_path, cat, save_network):
+    network = colorizer(save_network)
+    for temperature in (0, 1):
+        arguments = ("colorize", cat, tmp_path / f"{temperature}.png", "--model", network)
+        succeeds(capsys, *arguments, "--temperature", temperature)
+    assert not torch.equal(images.read(tmp_path / "0.png"), images.read(tmp_path / "1.png"))
+
+
+def test_colorize_keeps_transparency(capsys, tmp_path, save_network):
+    alpha = torch.linspace(0.2, 1, 16).expand(1, 1, 16, 16)
+    images.write(tmp_path / "in.png", torch.cat([torch.rand(1, 1, 16, 16), alpha], dim=1))
+    succeeds(capsys, "colorize", tmp_path / "in.png", tmp_path / "out.png", "--model", colorizer(save_network))
+    result = images.read(tmp_path / "out.png", alpha=True)
+    assert result.shape[1] == 4
+    torch.testing.assert_close(result[:, 3:], alpha, atol=0.6 / 255, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        ("out.png", ["--temperature", "1.5"], "lies between 0"),
+        ("out.png", ["--shorter", "4"], "at least 8"),
+        ("out.png", ["--model", "srcnn-x3"], "does not colorize"),
+        ("out.png", ["--model", "colorizr"], "no network is called 'colorizr'"),
+        ("out.pgm", [], ".ppm holds colour"),
+        ("out.xyz", [], "unknown picture format"),
+    ],
+)
+def test_colorize_refuses_in_one_line(capsys, tmp_path, cat, target, options, message):
+    assert message in fails(capsys, "colorize", cat, tmp_path / target, *options)
+    assert not (tmp_path / target).exists()
 
 
 def test_tiles_do_not_show(capsys, tmp_path, cat):
@@ -411,6 +464,44 @@ def test_compare(capsys, tmp_path, cat):
     assert "protocol rgb, border 1" in succeeds(
         capsys, "compare", cat, tmp_path / "dark.png", "--protocol", "rgb", "--border", 1
     )
+
+
+@pytest.fixture
+def no_trunks(monkeypatch, tmp_path):
+    """A machine without torchvision's weights, and without the hybrid."""
+    monkeypatch.setenv("IMTRANS_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+
+
+def test_compare_has_no_lpips_without_the_official_trunk_and_says_why(capsys, tmp_path, no_trunks):
+    picture = photos.photo("chelsea").picture[..., 100:164, 100:164]
+    images.write(tmp_path / "a.png", picture)
+    images.write(tmp_path / "b.png", picture * 0.9)
+    scores = json.loads(succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "b.png", "--json"))
+    assert scores["lpips"] is None
+    assert "AlexNet is not on this machine: imtrans data fetch alex" in scores["lpips_missing"]
+    assert (scores["feature_distance"] is None) == ("feature_distance_missing" in scores)
+    assert scores["backbone"] in ("small", None)
+
+
+def test_compare_names_the_backbone_of_its_feature_distance(capsys, tmp_path, no_trunks, monkeypatch):
+    network = FeatureDistance(SmallVGG(lpips.TAPS))
+    monkeypatch.setattr(lpips, "feature_distance", lambda: network)
+    images.write(tmp_path / "a.png", torch.rand(1, 1, 40, 40))
+    images.write(tmp_path / "b.png", torch.rand(1, 3, 40, 40))
+    scores = json.loads(succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "b.png", "--json"))
+    assert scores["backbone"] == "small"
+    assert scores["feature_distance"] > 0
+    said = succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "b.png")
+    assert re.search(r"^feature distance \d\.\d{4} \(small\)$", said, re.M)
+
+
+def test_compare_refuses_features_of_tiny_pictures_alone(capsys, tmp_path, no_trunks):
+    images.write(tmp_path / "a.png", torch.rand(1, 3, 20, 40))
+    scores = json.loads(succeeds(capsys, "compare", tmp_path / "a.png", tmp_path / "a.png", "--json"))
+    assert scores["ssim"] == pytest.approx(1)
+    assert "sides from 32 pixels" in scores["feature_distance_missing"]
 
 
 def test_models_and_data(capsys, runs_dir):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import color as oracle
 
-from imtrans.color import lab_to_rgb, rgb_to_lab, rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
+from imtrans.color import ab_bins, lab_to_rgb, lab_within_gamut, rgb_to_lab, rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 
 
 def picture(seed: int, height: int = 9, width: int = 7) -> torch.Tensor:
@@ -91,3 +91,74 @@ def test_gradients_are_finite_everywhere(convert):
 def test_bad_arguments(convert, x):
     with pytest.raises(ValueError, match=r"wanted floats \(N, 3, H, W\)"):
         convert(x)
+
+
+# --- Lab colours that a screen has ---
+
+
+def lab(count: int = 400) -> torch.Tensor:
+    """Random Lab, most of it outside of sRGB, (1, 3, count, 1)."""
+    low, high = torch.tensor([0.0, -110, -110]), torch.tensor([100.0, 110, 110])
+    return (low + (high - low) * torch.rand(count, 3, dtype=torch.float64)).T[None, :, :, None]
+
+
+def test_chroma_gives_way_until_srgb_has_the_colour():
+    found = lab_within_gamut(lab())
+    back = rgb_to_lab(lab_to_rgb(found))
+    torch.testing.assert_close(back[:, :1], found[:, :1], atol=2e-3, rtol=0)  # clipping changes nothing any more
+    torch.testing.assert_close(back[:, 1:], found[:, 1:], atol=0.1, rtol=0)
+
+
+def test_lightness_and_hue_stay_when_chroma_gives_way():
+    given = lab()
+    found = lab_within_gamut(given)
+    assert torch.equal(found[:, 0], given[:, 0])
+    factor = found[:, 1:].norm(dim=1) / given[:, 1:].norm(dim=1)
+    assert factor.min() >= 0
+    assert factor.max() <= 1 + 1e-9
+    torch.testing.assert_close(found[:, 1:], given[:, 1:] * factor[:, None])
+
+
+def test_no_more_chroma_is_taken_than_needed():
+    given = lab()
+    found = lab_within_gamut(given)
+    a_little_more = torch.cat([given[:, :1], found[:, 1:] + 0.002 * given[:, 1:]], dim=1)
+    reduced = (found != given).any(dim=1)
+    clipped = rgb_to_lab(lab_to_rgb(a_little_more)) - a_little_more
+    assert reduced.any()
+    assert (clipped.norm(dim=1)[reduced] > 0.01).all()
+
+
+def test_colours_of_srgb_stay_as_they_are():
+    x = rgb_to_lab(picture(1))
+    torch.testing.assert_close(lab_within_gamut(x), x, atol=1e-3, rtol=1e-3)
+
+
+# --- the 313 colours ---
+
+
+def test_the_313_colours_are_the_authors(data_root):
+    assert np.array_equal(ab_bins().numpy(), np.load(data_root / "colorization" / "pts_in_hull.npy"))
+
+
+def test_the_colours_lie_on_a_lattice_without_gaps_in_b():
+    bins = ab_bins()
+    assert bins.shape == (313, 2)
+    for a in bins[:, 0].unique():
+        run = bins[bins[:, 0] == a, 1]
+        assert torch.equal(run.diff(), torch.full((len(run) - 1,), 10.0))
+
+
+def test_every_colour_of_srgb_has_a_bin_within_half_a_cell():
+    ab = rgb_to_lab(torch.rand(1, 3, 60, 60))[0, 1:].flatten(1).T
+    nearest = (ab[:, None] - ab_bins()).abs().amax(dim=2).amin(dim=1)
+    assert nearest.max() <= 5
+
+
+def test_52_of_the_colours_are_the_nearest_of_no_colour_of_srgb():
+    levels = torch.linspace(0, 1, 86, dtype=torch.double)  # every third of 8 bits
+    rgb = torch.cartesian_prod(levels, levels, levels).T[None, :, :, None]
+    ab = rgb_to_lab(rgb)[0, 1:, :, 0].T
+    bins = {tuple(point) for point in ab_bins().tolist()}
+    nearest = {tuple(point) for point in (10 * (ab / 10).round()).unique(dim=0).tolist()}
+    assert len(bins - nearest) == 52

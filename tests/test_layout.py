@@ -16,11 +16,11 @@ FLOORS = {
     1: ("images", "color", "resize"),
     2: ("degrade", "models", "html", "video"),
     3: ("losses", "metrics", "muon", "data"),
-    4: ("training", "protocols"),
+    4: ("training", "protocols", "judgements"),
     5: ("recipes",),
     6: ("zoo",),
-    7: ("restore", "stylize", "prior", "published", "experiments"),
-    8: ("evaluation", "figures", "widgets", "exercises"),
+    7: ("restore", "stylize", "colorize", "prior", "published", "experiments"),
+    8: ("evaluation", "figures", "widgets", "exercises", "export"),
     9: ("suite",),
     10: ("runs",),
     11: ("cli",),
@@ -39,6 +39,7 @@ HEAVY = (
     "PIL",
     "safetensors",
     "av",
+    "onnx",
 )
 
 

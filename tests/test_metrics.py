@@ -11,11 +11,13 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetrics_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure as torchmetrics_ssim
 
+from imtrans import metrics
 from imtrans.color import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from imtrans.data import benchmarks
 from imtrans.degrade import bicubic_down_up
 from imtrans.images import modcrop, shave, to_float, to_uint8
 from imtrans.metrics import METRICS, Metric, in_words, luma, match_channels, mse, psnr, ssim
+from imtrans.models.lpips import FeatureDistance, alexnet
 
 
 def pair(seed=0, n=2, channels=3, height=33, width=27, noise=0.1):
@@ -205,9 +207,16 @@ def test_the_table_of_metrics():
     assert METRICS["ssim"] == Metric("SSIM", ssim, "", 4, higher_is_better=True)
 
 
+@pytest.fixture
+def untrained_alexnet(monkeypatch):
+    """An AlexNet with random weights in the place of torchvision's, for what does not depend on them."""
+    distance = FeatureDistance(alexnet(), name="random")
+    monkeypatch.setattr(metrics, "_alexnet", lambda: distance)
+
+
 @pytest.mark.parametrize("key", METRICS)
-def test_a_better_picture_has_the_better_number(key):
-    x, y = pair(8)
+def test_a_better_picture_has_the_better_number(key, untrained_alexnet):
+    x, y = pair(8, height=72, width=68)
     close, far = (METRICS[key].function(x, x + step * (y - x), border=2) for step in (0.1, 1))
     assert ((close > far) == METRICS[key].higher_is_better).all()
 

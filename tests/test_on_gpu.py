@@ -33,7 +33,7 @@ def on_gpu(tmp_path, monkeypatch):
 
 def test_the_list_names_networks_of_the_registry(on_gpu):
     speeds = {entry for entry, _ in on_gpu.SPEED_ONLY.values()}
-    assert {*on_gpu.PRIORITY, *on_gpu.LEFT_OUT, *on_gpu.SHARES, *speeds} <= set(zoo.ENTRIES)
+    assert {*on_gpu.PRIORITY, *on_gpu.LEFT_OUT, *on_gpu.SHARES, *speeds} <= set(zoo.RESTORERS)
 
 
 def test_newcomers_of_the_registry_come_in_by_themselves(on_gpu):

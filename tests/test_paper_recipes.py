@@ -10,7 +10,7 @@ from imtrans.data import benchmarks
 from imtrans.losses import half_sum_of_squares
 from imtrans.recipes import dncnn
 
-RECIPES = {name: entry.recipe for name, entry in zoo.ENTRIES.items()}
+RECIPES = {name: entry.recipe for name, entry in zoo.RESTORERS.items()}
 
 
 class Solver(NamedTuple):
@@ -176,12 +176,12 @@ def loaded(monkeypatch):
 
 
 def test_every_recipe_is_in_the_table():
-    assert list(PAPERS) == list(zoo.ENTRIES)
+    assert list(PAPERS) == list(zoo.RESTORERS)
 
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_a_paper_recipe_has_the_numbers_of_its_paper(name, loaded):
-    paper, recipe = PAPERS[name], zoo.ENTRIES[name].recipe("paper")
+    paper, recipe = PAPERS[name], zoo.RESTORERS[name].recipe("paper")
     assert (recipe.batch, recipe.steps, tuple(loaded)) == (paper.batch, paper.steps, paper.sets)
     assert not recipe.autocast
     assert recipe.ema is None
@@ -192,7 +192,7 @@ def test_a_paper_recipe_has_the_numbers_of_its_paper(name, loaded):
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_a_paper_recipe_has_the_rates_of_its_paper(name, loaded):
-    paper, recipe = PAPERS[name], zoo.ENTRIES[name].recipe("paper")
+    paper, recipe = PAPERS[name], zoo.RESTORERS[name].recipe("paper")
     model = recipe.model()
     (optimizer,) = recipe.optimizer.build(model)
     assert type(optimizer) is paper.optimizer
@@ -212,7 +212,7 @@ def test_a_paper_recipe_has_the_rates_of_its_paper(name, loaded):
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_a_paper_recipe_clips_as_its_paper(name, loaded):
-    paper, recipe = PAPERS[name], zoo.ENTRIES[name].recipe("paper")
+    paper, recipe = PAPERS[name], zoo.RESTORERS[name].recipe("paper")
     if paper.theta is None:
         assert recipe.clip is None
         return
@@ -225,7 +225,7 @@ def test_a_paper_recipe_clips_as_its_paper(name, loaded):
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_a_paper_recipe_has_the_loss_of_its_paper(name, loaded):
-    paper, recipe = PAPERS[name], zoo.ENTRIES[name].recipe("paper")
+    paper, recipe = PAPERS[name], zoo.RESTORERS[name].recipe("paper")
     prediction, clean = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 0.0], [0.0, 4.5]])
     # The errors are 0, 2, 3 and -0.5; two samples.
     wanted = {HALF: (4 + 9 + 0.25) / 2 / 2, MEAN: (4 + 9 + 0.25) / 4, L1: (2 + 3 + 0.5) / 4}
@@ -233,7 +233,7 @@ def test_a_paper_recipe_has_the_loss_of_its_paper(name, loaded):
 
 
 def test_srcnn_starts_from_the_gaussian_of_the_paper(loaded):
-    weights = zoo.ENTRIES["srcnn-x3"].recipe("paper").model().patch_extraction.weight
+    weights = zoo.RESTORERS["srcnn-x3"].recipe("paper").model().patch_extraction.weight
     assert weights.std().item() == pytest.approx(0.001, rel=0.05)
 
 

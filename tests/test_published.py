@@ -24,6 +24,7 @@ COLUMNS = [
     "source",
     "verified",
 ]
+OWN_MEASURES = {"lpips": ["agreement", "correlation"]}  # paper → its columns after those
 VALID_PROTOCOLS = {*PROTOCOLS, "rgb+6", "not stated"}
 
 
@@ -31,7 +32,8 @@ VALID_PROTOCOLS = {*PROTOCOLS, "rgb+6", "not stated"}
 def test_well_formed(paper):
     with (published.FOLDER / f"{paper}.csv").open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        assert reader.fieldnames == COLUMNS
+        assert reader.fieldnames[: len(COLUMNS)] == COLUMNS
+        assert reader.fieldnames[len(COLUMNS) :] == OWN_MEASURES.get(paper, [])
         for row in reader:
             assert row["paper"] == paper
             assert row["verified"] in ("yes", "no")
@@ -43,6 +45,8 @@ def test_well_formed(paper):
 
 def test_ranges():
     for row in published.rows():
+        if row["paper"] in OWN_MEASURES:
+            continue
         assert row["psnr"] is not None or row["rerun_psnr"] is not None, row
         for key in ("psnr", "rerun_psnr"):
             assert row[key] is None or 18 < row[key] < 45, row
@@ -68,6 +72,27 @@ def test_no_row_stands_twice():
     keys = ("paper", "model", "set", "scale", "sigma", "quality", "protocol", "source")
     counts = Counter(tuple(row[key] for key in keys) for row in published.rows())
     assert [key for key, count in counts.items() if count > 1] == []
+
+
+def test_every_row_of_lpips_has_one_number_in_its_range():
+    for row in published.rows("lpips"):
+        if row["task"] == "2AFC":
+            assert 50 < row["agreement"] < 90, row
+            assert row["correlation"] is None
+        else:
+            assert 0 < row["correlation"] < 1, row
+            assert row["agreement"] is None
+
+
+def test_the_averages_of_lpips_are_those_of_its_rows():
+    table = {(row["model"], row["set"]): row["agreement"] for row in published.rows("lpips", source="arXiv v2 table 5")}
+    assert len(table) == 207
+    distortions = ("traditional", "CNN")
+    real = ("superresolution", "deblurring", "colorization", "interpolation")
+    for model in {model for model, _ in table}:
+        for average, parts in (("distortions", distortions), ("real algorithms", real), ("all", distortions + real)):
+            mean = sum(table[model, part] for part in parts) / len(parts)
+            assert abs(table[model, average] - mean) < 0.11, (model, average)
 
 
 @pytest.mark.parametrize("model", ["Bicubic", "VDSR", "SRCNN 9-5-5", "SRCNN", "A+"])

@@ -1,5 +1,8 @@
 """Whole pictures through networks: kinds, sizes, tiles, views."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -107,6 +110,33 @@ def test_tiles_of_rcan_without_attention_are_exact_by_default():
     x, model = torch.rand(1, 3, 40, 60), RCAN.small(2, reduction=None)
     whole = restore.super_resolve(model, x, 2)
     torch.testing.assert_close(restore.super_resolve(model, x, 2, tile=20), whole, atol=1e-5, rtol=0)
+
+
+MEMORY = """
+import resource, sys, torch
+from imtrans import restore
+from imtrans.models.{module} import {network}
+torch.set_num_threads(1)
+model, peak = {network}({arguments}), lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+restore.super_resolve(model, torch.rand(1, 3, 64, 64), 2, tile=128)  # what the libraries load, they have loaded
+for height in (500, 2000):
+    picture = torch.rand(1, 3, height, 1000)
+    before = peak()
+    result = restore.super_resolve(model, picture, 2, tile=128)
+    print(peak() - before - result.numel() * 4 // 2**20)
+    del picture, result
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "network", "arguments"), [("espcn", "ESPCN", "2"), ("srcnn", "SRCNN", "n1=8, n2=4")]
+)
+def test_working_memory_depends_on_the_tile_alone(module, network, arguments):
+    """In MiB beyond picture and result; the larger picture is four times as large, its result 92 MiB."""
+    script = MEMORY.format(module=module, network=network, arguments=arguments)
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    small, large = map(int, out.split())
+    assert large < small + 40
 
 
 def test_too_small_an_overlap_shows():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from imtrans import images, runs, suite, zoo
+from imtrans import assets, images, runs, suite, zoo
 from imtrans.data import photos
 from imtrans.metrics import METRICS
 from imtrans.models.dncnn import DnCNN
@@ -283,7 +283,17 @@ def test_shipped_weights_are_replaced_by_a_gain(training, shelf, value, save_net
     published = publish(training)
     assert published.taken == taken
     assert published.gain == pytest.approx(gain, abs=1e-5)
+    assert zoo.card("srcnn-x3")["gain"] == (pytest.approx(gain, abs=1e-4) if taken else None)
     assert (zoo.card("srcnn-x3") == before) == (not taken)
+
+
+@pytest.mark.parametrize(("bias", "bits"), [(0.25, 16), (100.03, 32)])  # half floats lie 1/16 apart near 100
+def test_weights_are_kept_in_16_bits_where_that_costs_nothing(training, shelf, value, save_network, bias, bits):
+    finish(training, save_network, bias)
+    publish(training)
+    card, kept = zoo.card("srcnn-x3"), assets.load_weights(zoo.find("srcnn-x3"))
+    assert card["bits"] == bits == 8 * kept["reconstruction.bias"].element_size()
+    assert card["validation"]["psnr"] == pytest.approx(30 + bias, abs=0.005)
 
 
 def test_force_publishes_worse_weights(training, shelf, value, save_network):
@@ -311,7 +321,7 @@ def test_a_run_from_before_the_registry_is_published_with_a_whole_card(training,
     path = training.weights.with_suffix(".json")
     card = json.loads(path.read_text())
     old = {"name": "srcnn-x3", "model": "srcnn-x3", "recipe": "srcnn-x3"}
-    old |= {key: card[key] for key in card if key not in ("paper", "model_in_paper", "recipe_version")}
+    old |= {key: card[key] for key in card if key not in ("paper", "model_in_paper", "recipe_version", "bits", "gain")}
     path.write_text(json.dumps(old))
     publish(training)
     assert list(zoo.card("srcnn-x3")) == list(card)

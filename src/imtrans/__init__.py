@@ -2,8 +2,9 @@
 
 A module imports only from floors below its own, or from its own folder. The floors, from the ground up: ``assets``
 ``hardware`` · ``images`` ``color`` ``resize`` · ``degrade`` ``models`` ``html`` ``video`` · ``losses`` ``metrics``
-``muon`` ``data`` · ``training`` ``protocols`` · ``recipes`` · ``zoo`` · ``restore`` ``stylize`` ``prior``
-``published`` ``experiments`` · ``evaluation`` ``figures`` ``widgets`` ``exercises`` · ``suite`` · ``runs`` · ``cli``
+``muon`` ``data`` · ``training`` ``protocols`` ``judgements`` · ``recipes`` · ``zoo`` · ``restore`` ``stylize``
+``colorize`` ``prior`` ``published`` ``experiments`` · ``evaluation`` ``figures`` ``widgets`` ``exercises`` ``export`` ·
+``suite`` · ``runs`` · ``cli``
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -4,7 +4,10 @@ PyTorch's ``mse_loss`` averages over pixels too. The papers sum over the pixels 
 alone, so that a learning rate means something else: for 21×21 outputs of SRCNN the factor is 441.
 """
 
+import torch
 from torch import Tensor
+
+from imtrans.models.adain import mean_and_deviation
 
 
 def sum_of_squares(prediction: Tensor, target: Tensor) -> Tensor:
@@ -97,3 +100,45 @@ def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
     """
     difference, energy = (x.square().flatten(1).sum(dim=1) for x in (prediction - target, target))
     return (difference / energy.clamp(min=1e-12)).mean()
+
+
+def statistics_norms(prediction: Tensor, target: Tensor) -> Tensor:
+    """‖μ(φ(g(t))) − μ(φ(s))‖₂ + ‖σ(φ(g(t))) − σ(φ(s))‖₂ of one tap, mean over the samples (AdaIN, slide, eq. 13).
+
+    Args:
+        prediction: Features of the picture, (N, C, H, W).
+        target: Features of the style, (N, C, any height and width).
+    """
+    return sum(difference.flatten(1).norm(dim=1).mean() for difference in _statistics_apart(prediction, target))
+
+
+def statistics_squares(prediction: Tensor, target: Tensor) -> Tensor:
+    """The same two norms squared: what the authors' code minimises. Arguments as for `statistics_norms`."""
+    return sum(difference.square().flatten(1).sum(dim=1).mean() for difference in _statistics_apart(prediction, target))
+
+
+def statistics_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """The same two norms squared, divided by those of the style's statistics; see `relative_error`."""
+    ours, theirs = (torch.cat(mean_and_deviation(x), dim=1) for x in (prediction, target))
+    return relative_error(ours, theirs)
+
+
+def _statistics_apart(prediction: Tensor, target: Tensor) -> list[Tensor]:
+    """Differences of the means and of the standard deviations, (N, C, 1, 1) each."""
+    pairs = zip(mean_and_deviation(prediction), mean_and_deviation(target), strict=True)
+    return [ours - theirs for ours, theirs in pairs]
+
+
+def cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """L_cl(Ẑ, Z) = −Σ_hw v(Z_hw) Σ_q Z_hwq log Ẑ_hwq, averaged over the positions in place of summed (Zhang et al.).
+
+    v(Z) = w_q*, the weight of the most probable class of the target. It belongs to the loss here, so that its
+    gradient has it; the authors' Caffe layer weights the gradient and prints the loss without.
+
+    Args:
+        logits: Ẑ = softmax over the classes of these, (N, Q, H, W).
+        target: Z, distributions of the same shape.
+        weights: w, (Q,). None weights all classes alike.
+    """
+    entropy = -(target * logits.log_softmax(dim=1)).sum(dim=1)  # (N, H, W)
+    return entropy.mean() if weights is None else (weights[target.argmax(dim=1)] * entropy).mean()

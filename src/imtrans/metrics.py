@@ -1,4 +1,4 @@
-"""How far apart two pictures are: MSE, PSNR, SSIM, as the papers on super-resolution measure them.
+"""How far apart two pictures are: MSE, PSNR and SSIM, as the papers on super-resolution measure them, and LPIPS.
 
 All take pictures in [0, 1] of equal shape and return one number per picture. The peak MAX_I is 1 here, 255 on slides:
 the ratio in the PSNR is the same. `METRICS` is the table that evaluation, cards, command line and book read: a new
@@ -7,12 +7,14 @@ metric is one row in it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from imtrans.color import rgb_to_y
 from imtrans.images import check_picture, is_gray, shave, to_float, to_uint8
+from imtrans.models.lpips import LPIPS
 
 
 def _pair(x: Tensor, y: Tensor, border: int) -> tuple[Tensor, Tensor]:
@@ -79,6 +81,24 @@ def ssim(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
     return similarity.mean(dim=(1, 2, 3)).to(device, dtype)
 
 
+def lpips(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
+    """LPIPS on AlexNet, version 0.1, (N,): see `imtrans.models.lpips`. RGB alone; lower is nearer.
+
+    Arguments and errors are those of `mse`, and:
+
+    Raises:
+        FileNotFoundError: If torchvision's AlexNet is not on this machine. No other trunk gives this number.
+    """
+    x, y = _pair(x, y, border)
+    with torch.inference_mode():
+        return _alexnet()(x.float(), y.float())
+
+
+@cache
+def _alexnet() -> LPIPS:
+    return LPIPS("alex")
+
+
 def match_channels(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Two pictures for a comparison, so that gray stored as colour equals the same gray stored as gray.
 
@@ -128,6 +148,7 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "psnr": Metric("PSNR", psnr, "dB", 2, True),
     "ssim": Metric("SSIM", ssim, "", 4, True),
+    "lpips": Metric("LPIPS", lpips, "", 3, False),
 }
 
 

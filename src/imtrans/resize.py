@@ -75,3 +75,16 @@ def imresize(x: Tensor, factor: float | Fraction) -> Tensor:
         return _resize_axis(_resize_axis(x, exact, -2), exact, -1).contiguous()
     rows = (_resize_axis(x.float(), exact, -2) + 0.5).floor().clamp(0, 255)
     return (_resize_axis(rows, exact, -1) + 0.5).floor().clamp(0, 255).to(torch.uint8)
+
+
+def shrink(x: Tensor, shorter: int) -> Tensor:
+    """Pictures (N, C, H, W) with the shorter side at most ``shorter`` pixels: bilinear, antialiased.
+
+    For what networks look at. A smaller picture stays as it is; what is measured is resized by `imresize`.
+    """
+    height, width = x.shape[-2:]
+    factor = shorter / min(height, width)
+    if factor >= 1:
+        return x
+    size = (max(1, round(height * factor)), max(1, round(width * factor)))
+    return F.interpolate(x, size=size, mode="bilinear", antialias=True)

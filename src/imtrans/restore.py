@@ -7,7 +7,8 @@ for the colours, tiles for large pictures, the mean over eight views of a pictur
 `super_resolve`, `denoise` and `deblock` have three options in common:
 
 - ``tile``: side of the pieces that a large picture is cut into, in pixels of what the network expects: low resolution
-  if it enlarges, else the full size. It limits the memory. None takes the picture whole.
+  if it enlarges, else the full size. Each piece goes all the way, bicubic and colours included, so that the memory
+  beyond picture and result depends on the tile alone. None takes the picture whole.
 - ``overlap``: pixels that a tile sees beyond its edges. None takes `reach`, and the result is that of the whole
   picture. A smaller number is faster and leaves faint seams. RCAN's attention takes means over all it is given, so no
   overlap makes its tiles exact: at its default of 10, tiles of 64 pixels differ from the whole picture by 0.01 levels
@@ -21,8 +22,10 @@ pictures of some 32 pixels loses by the folding (`benchmarks/speed.py` prints th
 here: `imtrans.evaluation` does that where a protocol says so, and so does whoever writes a file.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,6 +34,8 @@ from torch import Tensor, nn
 from imtrans.color import rgb_to_ycbcr, ycbcr_to_rgb
 from imtrans.degrade import Degradation, Downscale, GaussianNoise, Jpeg, grayscale
 from imtrans.resize import imresize
+
+KEYS = 2  # pixels around a pixel that bicubic enlargement looks at
 
 
 def tasks(model: nn.Module) -> tuple[str, ...]:
@@ -93,18 +98,20 @@ def super_resolve(model: nn.Module, low_res: Tensor, scale: int, **options: Any)
     """
     _check(low_res)
     scale = resolve_scale(model, scale)
+    run = _runner(model, scale if model.upsamples else 1)
 
     def network(x: Tensor) -> Tensor:  # (N, model.channels, H, W) -> (N, model.channels, scale·H, scale·W)
-        if model.upsamples:
-            return _run(model, x, scale, **options)
-        return _run(model, imresize(x, scale), 1, **options)
+        return run(x if model.upsamples else imresize(x, scale))
 
-    if model.channels == low_res.shape[1]:
-        return network(low_res)
-    if model.channels == 3:
-        return grayscale(network(low_res.expand(-1, 3, -1, -1)))
-    ycbcr = rgb_to_ycbcr(low_res)
-    return ycbcr_to_rgb(torch.cat([network(ycbcr[:, :1]), imresize(ycbcr[:, 1:], scale)], dim=1))
+    def enlarged(x: Tensor) -> Tensor:
+        if model.channels == x.shape[1]:
+            return network(x)
+        if model.channels == 3:
+            return grayscale(network(x.expand(-1, 3, -1, -1)))
+        ycbcr = rgb_to_ycbcr(x)
+        return ycbcr_to_rgb(torch.cat([network(ycbcr[:, :1]), imresize(ycbcr[:, 1:], scale)], dim=1))
+
+    return _by_tiles(model, enlarged, low_res, scale, pixel=1 if model.upsamples else scale, around=KEYS, **options)
 
 
 def denoise(model: nn.Module, noisy: Tensor, **options: Any) -> Tensor:
@@ -126,11 +133,15 @@ def denoise(model: nn.Module, noisy: Tensor, **options: Any) -> Tensor:
     """
     _check(noisy)
     check_task(model, "denoising")
-    if model.channels == 3 and noisy.shape[1] == 1:
-        return grayscale(_run(model, noisy.expand(-1, 3, -1, -1), 1, **options))
-    # (N, 3, H, W) -> (3N, 1, H, W) for a network of gray pictures
-    x = noisy.reshape(-1, model.channels, *noisy.shape[-2:])
-    return _run(model, x, 1, **options).reshape(noisy.shape)
+    run = _runner(model)
+
+    def denoised(x: Tensor) -> Tensor:
+        if model.channels == 3 and x.shape[1] == 1:
+            return grayscale(run(x.expand(-1, 3, -1, -1)))
+        # (N, 3, H, W) -> (3N, 1, H, W) for a network of gray pictures
+        return run(x.reshape(-1, model.channels, *x.shape[-2:])).reshape(x.shape)
+
+    return _by_tiles(model, denoised, noisy, **options)
 
 
 def deblock(model: nn.Module, decoded: Tensor, **options: Any) -> Tensor:
@@ -153,10 +164,15 @@ def deblock(model: nn.Module, decoded: Tensor, **options: Any) -> Tensor:
     """
     _check(decoded)
     check_task(model, "deblocking")
-    if model.channels == decoded.shape[1]:
-        return _run(model, decoded, 1, **options)
-    ycbcr = rgb_to_ycbcr(decoded)
-    return ycbcr_to_rgb(torch.cat([_run(model, ycbcr[:, :1], 1, **options), ycbcr[:, 1:]], dim=1))
+    run = _runner(model)
+
+    def deblocked(x: Tensor) -> Tensor:
+        if model.channels == x.shape[1]:
+            return run(x)
+        ycbcr = rgb_to_ycbcr(x)
+        return ycbcr_to_rgb(torch.cat([run(ycbcr[:, :1]), ycbcr[:, 1:]], dim=1))
+
+    return _by_tiles(model, deblocked, decoded, **options)
 
 
 def resolve_scale(model: nn.Module, scale: int | None) -> int:
@@ -242,63 +258,77 @@ def _channels_last(x: Tensor) -> Tensor:
 
 @contextmanager
 def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, no gradients; afterwards the mode is what it was."""
+    """Evaluation mode; afterwards the mode is what it was."""
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():  # not inference_mode: callers may write into the result
-            yield
+        yield
     finally:
         model.train(was_training)
 
 
-def _run(
-    model: nn.Module,
-    x: Tensor,
-    zoom: int,
-    *,
-    tile: int | None = None,
-    overlap: int | None = None,
-    self_ensemble: bool = False,
-) -> Tensor:
-    """The result (N, C, zoom·H, zoom·W) of a network for its input (N, C, H, W), on the device of ``x``."""
-    if tile is not None and tile < 1:
-        raise ValueError(f"a tile needs at least 1 pixel on a side, got {tile}")
-    if overlap is not None and overlap < 0:
-        raise ValueError(f"the overlap cannot be negative, got {overlap}")
-    weight = next(model.parameters(), x)
-    network = for_inference(model)
+def _runner(model: nn.Module, zoom: int = 1) -> Callable[[Tensor], Tensor]:
+    """A function (N, C, H, W) → (N, C, zoom·H, zoom·W): the network in its form for inference, on its own device."""
+    network, weight = for_inference(model), next(model.parameters(), None)
 
-    def whole(part: Tensor) -> Tensor:
-        given = _channels_last(part.to(weight.device))
-        result = network(given, zoom) if getattr(network, "takes_scale", False) else network(given)
-        wanted = (*part.shape[:2], zoom * part.shape[2], zoom * part.shape[3])
+    def run(x: Tensor) -> Tensor:
+        given = _channels_last(x if weight is None else x.to(weight.device))
+        with _evaluation_mode(network):
+            result = network(given, zoom) if getattr(network, "takes_scale", False) else network(given)
+        wanted = (*x.shape[:2], zoom * x.shape[2], zoom * x.shape[3])
         if result.shape != wanted:
             raise ValueError(f"the network made {tuple(result.shape)}, wanted {wanted}")
         return result.to(x.device)
 
-    def tiled(part: Tensor) -> Tensor:
+    return run
+
+
+def _by_tiles(
+    model: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    zoom: int = 1,
+    *,
+    pixel: int = 1,
+    around: int = 0,
+    tile: int | None = None,
+    overlap: int | None = None,
+    self_ensemble: bool = False,
+) -> Tensor:
+    """``function`` on overlapping tiles of ``x``, or on the whole; of each result the tile itself is kept.
+
+    Args:
+        model: The network in the function, whose `reach` is the overlap if none is given.
+        function: Function (N, C, H, W) → (N, C, zoom·H, zoom·W).
+        x: A picture.
+        zoom: Enlargement by the function.
+        pixel: Pixels of what the network expects per pixel of ``x``, in which tile and overlap are counted.
+        around: Pixels of ``x`` that the function looks at in other ways than by the network.
+        tile: As at the top of this page.
+        overlap: As at the top of this page.
+        self_ensemble: As at the top of this page.
+    """
+    if tile is not None and tile < 1:
+        raise ValueError(f"a tile needs at least 1 pixel on a side, got {tile}")
+    if overlap is not None and overlap < 0:
+        raise ValueError(f"the overlap cannot be negative, got {overlap}")
+    once = partial(_self_ensemble, function) if self_ensemble else function
+    with torch.no_grad():  # not inference_mode: callers may write into the result
         if tile is None:
-            return whole(part)
-        return _by_tiles(whole, part, zoom, tile, reach(model) if overlap is None else overlap)
-
-    with _evaluation_mode(network):
-        result = _self_ensemble(tiled, x) if self_ensemble else tiled(x)
-    return result.contiguous()
-
-
-def _by_tiles(function: Callable[[Tensor], Tensor], x: Tensor, zoom: int, tile: int, overlap: int) -> Tensor:
-    """``function`` on overlapping tiles of ``x``; of each result the tile itself is kept."""
-    height, width = x.shape[-2:]
-    result = x.new_empty(*x.shape[:2], zoom * height, zoom * width)
-    for top in range(0, height, tile):
-        for left in range(0, width, tile):
-            # Tiles at the border of the picture end there: the network pads them as it pads the picture.
-            y, x0 = max(0, top - overlap), max(0, left - overlap)
-            seen = x[..., y : top + tile + overlap, x0 : left + tile + overlap]
-            part = function(seen)[..., zoom * (top - y) :, zoom * (left - x0) :]
-            target = result[..., zoom * top : zoom * (top + tile), zoom * left : zoom * (left + tile)]
-            target.copy_(part[..., : target.shape[-2], : target.shape[-1]])
+            return once(x).contiguous()
+        tile = max(1, tile // pixel)
+        seen_by_network = math.ceil((reach(model) if overlap is None else overlap) / pixel)
+        overlap = seen_by_network + around if pixel > 1 else max(seen_by_network, around)
+        height, width = x.shape[-2:]
+        result = x.new_empty(*x.shape[:2], zoom * height, zoom * width)
+        for top in range(0, height, tile):
+            for left in range(0, width, tile):
+                # Tiles at the border of the picture end there: the network pads them as it pads the picture.
+                y, x0 = max(0, top - overlap), max(0, left - overlap)
+                seen = x[..., y : top + tile + overlap, x0 : left + tile + overlap]
+                part = once(seen)[..., zoom * (top - y) :, zoom * (left - x0) :]
+                target = result[..., zoom * top : zoom * (top + tile), zoom * left : zoom * (left + tile)]
+                target.copy_(part[..., : target.shape[-2], : target.shape[-1]])
     return result
 
 

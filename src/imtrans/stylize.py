@@ -1,9 +1,13 @@
 """Style transfer: the content of one picture in the style of another.
 
     painting = stylize.gatys(photograph, artwork)
+    painting = stylize.adain(photograph, artwork)
 
 `gatys` descends on the pixels of the result, guided by the features of a network that never changes. Gatys, Ecker and
 Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016.
+
+`adain` is one pass through a network that was trained once, for all styles. Huang and Belongie, "Arbitrary Style
+Transfer in Real-Time with Adaptive Instance Normalization", ICCV 2017.
 """
 
 import os
@@ -15,8 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imtrans import losses
+from imtrans import losses, zoo
 from imtrans.models import features
+from imtrans.models.adain import AdaIN
+from imtrans.models.adain import adain as adain_features
 from imtrans.resize import imresize
 
 CONTENT = ("relu4_2",)
@@ -161,6 +167,108 @@ def schedule(content: Tensor, coarsest: int = 96, steps: int = 160) -> tuple[int
     return tuple(max(1, steps // 2**k) for k in range(sizes))
 
 
+@torch.no_grad()
+def adain(
+    content: Tensor,
+    style: Tensor | Sequence[Tensor],
+    *,
+    network: AdaIN | None = None,
+    alpha: float = 1.0,
+    weights: Sequence[float] | None = None,
+    masks: Sequence[Tensor] | None = None,
+    keep_colors: bool = False,
+    device: str | torch.device = "cpu",
+) -> Tensor:
+    """Paint a photograph in the style of one or several pictures, in one pass.
+
+    Args:
+        content: Photograph, (1, 3, H, W) in [0, 1], at least 16 pixels on each side.
+        style: Style picture, (1, 3, H', W') in [0, 1], or several of any sizes.
+        network: Encoder and decoder; None loads the ones that ship.
+        alpha: Strength of the style: 0 returns the photograph as the decoder reconstructs it, 1 is full strength.
+        weights: Weights of the styles, divided by their sum; None gives all the same.
+        masks: Where each style belongs, (1, 1, H, W) in [0, 1] each: statistics of the content are then those of the
+            region. Divided by their sum at each position, so they should leave no position out.
+        keep_colors: Whether the colours of the photograph stay: each style picture is brought to them first, see
+            `match_colors`.
+        device: Device to compute on.
+
+    Returns:
+        (1, 3, H, W) in [0, 1].
+
+    Raises:
+        ValueError: If a picture is no RGB picture or too small, or there is not one weight or mask per style.
+        FileNotFoundError: If the network has no trained weights here.
+    """
+    styles = [style] if isinstance(style, Tensor) else list(style)
+    _check_regions(content, styles, weights, masks)
+    network = (zoo.load("adain") if network is None else network).to(device)
+    if keep_colors:
+        styles = [match_colors(each, content) for each in styles]
+
+    height, width = content.shape[-2:]
+    padded = F.pad(content.to(device), (0, -width % 8, 0, -height % 8), mode="reflect")
+    x = network.encode(padded)
+    regions = [x.new_full((1, 1, *x.shape[-2:]), weight) for weight in weights or [1.0] * len(styles)]
+    if masks is not None:
+        sides = {"pad": (0, -width % 8, 0, -height % 8), "mode": "replicate"}
+        regions = [
+            region * F.adaptive_avg_pool2d(F.pad(mask.to(x), **sides), x.shape[-2:])
+            for region, mask in zip(regions, masks, strict=True)
+        ]
+    total = sum(regions)
+    if not total.min() > 0:
+        raise ValueError("weights and masks leave a position of the picture without a style")
+    target = sum(
+        region / total * adain_features(x, network.encode(each.to(device)), region=region)
+        for region, each in zip(regions, styles, strict=True)
+        if region.max() > 0
+    )
+    picture = network.decoder(torch.lerp(x, target, alpha))
+    return picture[..., :height, :width].clamp(0, 1).cpu()
+
+
+def match_colors(style: Tensor, content: Tensor) -> Tensor:
+    """The style picture with mean and covariance of the content's colours (CORAL): x ↦ Σ_c^½ Σ_s^−½ (x − μ_s) + μ_c.
+
+    Args:
+        style: (1, 3, H', W') in [0, 1].
+        content: (1, 3, H, W) in [0, 1].
+
+    Returns:
+        (1, 3, H', W'), clipped to [0, 1].
+    """
+    colors, wanted = (picture[0].flatten(1).double() for picture in (style, content))
+    ours, theirs = (torch.cov(x) + 1e-5 * torch.eye(3, dtype=x.dtype) for x in (colors, wanted))
+    matrix = _power(theirs, 0.5) @ _power(ours, -0.5)
+    matched = matrix @ (colors - colors.mean(dim=1, keepdim=True)) + wanted.mean(dim=1, keepdim=True)
+    return matched.to(style.dtype).view(style.shape).clamp(0, 1)
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    """A power of a symmetric positive matrix."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors @ torch.diag(values**exponent) @ vectors.T
+
+
+def _check_regions(
+    content: Tensor, styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor] | None
+) -> None:
+    for name, picture in [("content", content), *(("style", each) for each in styles)]:
+        _check_picture(name, picture)
+        if min(picture.shape[-2:]) < 16:
+            height, width = picture.shape[-2:]
+            raise ValueError(f"{name}: {width}×{height} pixels are too few: 16 at least")
+    for name, given in (("weight", weights), ("mask", masks)):
+        if given is not None and len(given) != len(styles):
+            raise ValueError(f"wanted one {name} per style, got {len(given)} for {len(styles)}")
+    if not styles or (weights is not None and (min(weights) < 0 or sum(weights) <= 0)):
+        raise ValueError("wanted at least one style, and weights of 0 or more that are not all 0")
+    for mask in masks or ():
+        if mask.shape != (1, 1, *content.shape[-2:]):
+            raise ValueError(f"wanted masks (1, 1, H, W) of the content's size, got {tuple(mask.shape)}")
+
+
 class _Targets:
     """What is wanted of a picture: features of the photograph, Gram matrices of the artwork."""
 
@@ -214,8 +322,7 @@ def _enlarged(x: Tensor, to: Tensor) -> Tensor:
 
 def _check(content: Tensor, style: Tensor, steps: Sequence[int], optimizer: str, start: str | Tensor) -> None:
     for name, picture in (("content", content), ("style", style)):
-        if picture.ndim != 4 or picture.shape[:2] != (1, 3) or not picture.is_floating_point():
-            raise ValueError(f"{name}: wanted RGB floats (1, 3, H, W), got {picture.dtype} {tuple(picture.shape)}")
+        _check_picture(name, picture)
         smallest = 32 * 2 ** (len(steps) - 1)  # two pixels are left of 32 behind four poolings
         if min(picture.shape[-2:]) < smallest:
             height, width = picture.shape[-2:]
@@ -228,3 +335,8 @@ def _check(content: Tensor, style: Tensor, steps: Sequence[int], optimizer: str,
         raise ValueError(f"the optimisers are {', '.join(OPTIMIZERS)}, not {optimizer!r}")
     if isinstance(start, str) and start not in STARTS:
         raise ValueError(f"a start is {', '.join(STARTS)} or a picture, not {start!r}")
+
+
+def _check_picture(name: str, picture: Tensor) -> None:
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or not picture.is_floating_point():
+        raise ValueError(f"{name}: wanted RGB floats (1, 3, H, W), got {picture.dtype} {tuple(picture.shape)}")

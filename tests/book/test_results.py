@@ -125,6 +125,20 @@ def test_a_published_number_without_a_level_is_named_by_its_task():
     assert results.published("net Net Barbara inpainting psnr", [*ROWS, half_the_pixels]) == "32.22"
 
 
+def test_a_measure_of_one_paper_alone_is_quoted_as_printed():
+    row = {
+        "paper": "net",
+        "model": "Net",
+        "set": "votes",
+        "task": "2AFC",
+        "protocol": "not stated",
+        "agreement": "70.0",
+    }
+    assert results.published("net Net votes 2AFC agreement", [*ROWS, row]) == "70.0"
+    with pytest.raises(ValueError, match="wanted: SET LEVEL"):
+        results.published("net Net votes 2AFC agreemint", [*ROWS, row])
+
+
 def test_quoting_a_published_number():
     assert results.published("net Net Set5 3 psnr", ROWS) == "32.39"
     assert results.published("net Net Set5 3 rerun_psnr", [ROWS[0] | {"rerun_psnr": "32.4"}]) == "32.40"

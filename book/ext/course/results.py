@@ -23,6 +23,8 @@ ZOO = ROOT / "src" / "imtrans" / "zoo"
 PUBLISHED = ROOT / "src" / "imtrans" / "published"
 EXPERIMENTS = ROOT / "results"
 METRICS = ROOT / "src" / "imtrans" / "metrics.py"
+# What a row of a card or of a paper's table is about; its other columns are measures.
+COLUMNS = ("paper", "model", "set", "task", "degradation", "scale", "sigma", "quality", "protocol", "source", "verified")
 
 
 @cache
@@ -194,14 +196,15 @@ def pick(query: list[str], rows: list[dict], owner: str) -> str:
     """The score that `SET LEVEL METRIC [PROTOCOL]` asks for; the first one where protocols differ."""
     metrics = read_metrics()
     valid = [*metrics, *(prefix + metric for prefix in ("input_", "rerun_") for metric in metrics)]
-    if len(query) not in (3, 4) or query[2] not in valid:
+    own = {key for row in rows for key in row} - set(COLUMNS)  # measures of this paper alone, as printed
+    if len(query) not in (3, 4) or query[2] not in {*valid, *own}:
         raise ValueError(f"wanted: SET LEVEL {'|'.join(metrics)} [PROTOCOL], not {' '.join(query)!r}")
     name, level, metric, *protocol = query
     for row in rows:
         value = number(row.get(metric))
         same = row["set"] == name and at_level(row, level) and protocol in ([], [row["protocol"]])
         if same and value is not None:
-            return shown(value, metric)
+            return shown(value, metric) if metric in valid else row[metric]
     raise ValueError(f"{owner} has no score {' '.join(query)!r}")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from imtrans.cli import data, pictures, prior, scores, stylize, training, weights
+from imtrans.cli import colorize, data, pictures, prior, scores, stylize, training, weights
 
 COMMANDS = {
     "super-resolve": pictures.super_resolve,
@@ -21,11 +21,13 @@ COMMANDS = {
     "deblock": pictures.deblock,
     "prior": prior.restore,
     "stylize": stylize.stylize,
+    "colorize": colorize.colorize,
     "evaluate": scores.evaluate,
     "compare": scores.compare,
     "train": training.train,
     "models": weights.models,
     "publish": weights.publish,
+    "export": weights.export,
 }
 DATA_COMMANDS = {"list": data.list_sets, "fetch": data.fetch, "where": data.where, "pack": data.pack}
 

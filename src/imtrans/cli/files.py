@@ -25,13 +25,16 @@ def open_network(name: str) -> nn.Module:
     """A network by its name or file, or a baseline, on the best device.
 
     Raises:
-        ValueError: If the name is unknown or the file is damaged.
+        ValueError: If the name is unknown or that of a network that restores nothing, or the file is damaged.
         FileNotFoundError: If there are no weights.
     """
     if name in BASELINES:
         return BASELINES[name]()
     if name not in zoo.ENTRIES and not name.endswith(".safetensors"):
-        raise ValueError(f"no network is called {name!r}: {zoo.suggestion(name, [*zoo.names(), *BASELINES])}")
+        restorers = [each for each in zoo.names() if each in zoo.RESTORERS]
+        raise ValueError(f"no network is called {name!r}: {zoo.suggestion(name, [*restorers, *BASELINES])}")
+    if name in zoo.OTHERS:
+        raise ValueError(f"{name} does not restore pictures")
     return zoo.load(name).to(hardware.best_device())
 
 

@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from torch import Tensor
 from tyro.conf import arg
 
 from imtrans import evaluation, images, metrics, restore
 from imtrans.cli.files import Folder, open_network
 from imtrans.data import benchmarks
+from imtrans.models import lpips
 
 AsJson = Annotated[bool, arg(name="json")]
 
@@ -75,7 +77,11 @@ def compare(
     border: int = 0,
     as_json: AsJson = False,
 ) -> None:
-    """PSNR and SSIM of two pictures of the same size.
+    """PSNR and SSIM of two pictures of the same size, and how far apart they look.
+
+    LPIPS needs torchvision's AlexNet (imtrans data fetch alex); without it there is none. The feature distance is the
+    same formula, unweighted, on the best VGG trunk at hand, which is named with it. Both are of all of the pictures, in
+    RGB, whatever the protocol is.
 
     Args:
         a: A picture.
@@ -86,10 +92,41 @@ def compare(
     """
     pair = metrics.match_channels(images.read(a), images.read(b))
     row = evaluation.score_picture(a.name, *pair, protocol=protocol, border=border)
+    scores = {**evaluation.none_if_infinite(row.scores), "protocol": protocol, "border": border}
+    looks = _looks(*(x.expand(-1, 3, -1, -1) for x in pair))
     if as_json:
-        print(_text({**evaluation.none_if_infinite(row.scores), "protocol": protocol, "border": border}))
-    else:
-        print(f"{metrics.in_words(row.scores)} (protocol {protocol}, border {border})")
+        print(_text(scores | looks))
+        return
+    print(f"{metrics.in_words(row.scores)} (protocol {protocol}, border {border})")
+    for key, name, trunk in (
+        ("lpips", "LPIPS", "AlexNet"),
+        ("feature_distance", "feature distance", looks["backbone"]),
+    ):
+        value = looks[key]
+        print(f"{name}: none, {looks[f'{key}_missing']}" if value is None else f"{name} {value:.4f} ({trunk})")
+
+
+SMALLEST, LARGEST = 32, 4_000_000  # pixels: a side that four poolings leave two of, a picture that fits into memory
+
+
+def _looks(x: Tensor, y: Tensor) -> dict[str, Any]:
+    """LPIPS and feature distance of two RGB pictures; None with a reason where one cannot be had."""
+    height, width = x.shape[-2:]
+    found: dict[str, Any] = {"lpips": None, "feature_distance": None, "backbone": None}
+    if min(height, width) < SMALLEST or height * width > LARGEST:
+        why = f"wanted sides from {SMALLEST} pixels and at most {LARGEST:,} pixels in all"
+        return found | {"lpips_missing": why, "feature_distance_missing": why}
+    try:
+        found["lpips"] = metrics.lpips(x, y).item()
+    except FileNotFoundError as error:
+        found["lpips_missing"] = str(error)
+    try:
+        distance = lpips.feature_distance()
+        with torch.inference_mode():
+            found |= {"feature_distance": distance(x, y).item(), "backbone": distance.name}
+    except FileNotFoundError as error:
+        found["feature_distance_missing"] = str(error)
+    return found
 
 
 def _text(content: dict[str, Any]) -> str:

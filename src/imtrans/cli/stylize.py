@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 from torch import Tensor
 from tyro.conf import arg
 
-from imtrans import hardware, images
+from imtrans import hardware, images, zoo
 from imtrans import stylize as methods
 from imtrans.cli.files import In, Out, note, read_for, write
 from imtrans.data.styles import STYLES
-from imtrans.models import features
+from imtrans.models import adain, features
 from imtrans.resize import imresize
 
 
@@ -43,6 +43,8 @@ class Options:
     optimizer: str
     trunk: str | None
     seed: int
+    weights: tuple[float, ...] | None
+    keep_colors: bool
 
 
 def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
@@ -80,7 +82,35 @@ def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
     return painted
 
 
-METHODS: dict[str, Callable[[Tensor, str, Options], Tensor]] = {"gatys": by_gatys}
+def by_adain(content: Tensor, style: str, options: Options) -> Tensor:
+    """One pass through a network that was trained once, for all styles.
+
+    Args:
+        content: Photograph (1, 3, H, W).
+        style: Files or names of style pictures with a comma between them.
+        options: Options of the command.
+
+    Raises:
+        ValueError: If another trunk is asked for than the two that have a decoder.
+    """
+    if options.trunk not in (None, "small", "pair"):
+        raise ValueError(f"--method adain has decoders for the trunks small and pair, not for {options.trunk}")
+    network = adain.pair() if options.trunk == "pair" else zoo.load("adain")
+    side = options.style_side or max(content.shape[-2:])
+    painted = methods.adain(
+        content,
+        [to_side(read_style(name), side) for name in style.split(",")],
+        network=network,
+        alpha=1.0 if options.alpha is None else options.alpha,
+        weights=options.weights,
+        keep_colors=options.keep_colors,
+        device=hardware.best_device(),
+    )
+    note(f"features: {network.about}")
+    return painted
+
+
+METHODS: dict[str, Callable[[Tensor, str, Options], Tensor]] = {"gatys": by_gatys, "adain": by_adain}
 
 
 def stylize(
@@ -96,28 +126,33 @@ def stylize(
     steps: int | None = None,
     start: Literal[*methods.STARTS] = "content",
     optimizer: Literal[*methods.OPTIMIZERS] = "lbfgs",
-    trunk: Literal[*features.TRUNKS] | None = None,
+    trunk: Literal[*features.TRUNKS, "pair"] | None = None,
     seed: int = 0,
+    weights: tuple[float, ...] | None = None,
+    keep_colors: bool = False,
     force: bool = False,
 ) -> None:
     """Paint a picture in the style of another one.
 
     gatys optimises the pixels, by the features of a VGG network: some minutes for 512 pixels on a CPU. Ctrl-C stops
-    early and saves the current result.
+    early and saves the current result. adain is one pass through a trained network: about a second.
 
     Args:
         content: Picture to paint.
-        style: Picture whose style is taken, or the name of one that is drawn by code: strokes, glass.
+        style: Picture whose style is taken, or the name of one that is drawn by code: strokes, glass. adain: several
+            with a comma between them are mixed.
         target: File to write; its suffix gives the format.
         method: How it is done.
         max_side: Shrink IN first, so that its longer side has at most so many pixels.
         style_side: Longer side in pixels that STYLE is brought to, by default that of IN: smaller means finer strokes.
-        alpha: Weight of the content; higher keeps more of IN.
+        alpha: gatys: weight of the content; higher keeps more of IN. adain: strength of the style, 0 to 1.
         steps: gatys: number of steps at the coarsest size; each larger size takes half as many.
         start: gatys: the picture to start from.
         optimizer: gatys: the optimiser.
-        trunk: Feature network, see the notice; by default the best one on this machine.
+        trunk: Feature network, see the notice; by default the best one on this machine. adain: small or pair.
         seed: Random seed of the noise of --start noise.
+        weights: adain: weights of the styles, by default all the same.
+        keep_colors: adain: keep the colours of IN.
         force: Overwrite an existing file, IN for instance.
     """
     picture, transparency = read_for(content, target, force)
@@ -125,7 +160,7 @@ def stylize(
         raise ValueError(f"a side has at least one pixel, got {min(max_side, style_side or max_side)}")
     if max(picture.shape[-2:]) > max_side:
         picture, transparency = (x if x is None else to_side(x, max_side) for x in (picture, transparency))
-    options = Options(max_side, style_side, alpha, steps, start, optimizer, trunk, seed)
+    options = Options(max_side, style_side, alpha, steps, start, optimizer, trunk, seed, weights, keep_colors)
     try:
         painted, left = METHODS[method](picture.expand(1, 3, -1, -1), style, options), None
     except Unfinished as stop:

@@ -1,10 +1,11 @@
-"""Commands on trained weights: models, publish."""
+"""Commands on trained weights: models, publish, export."""
 
 import sys
 
 from tyro.conf import Positional
 
 from imtrans import metrics, runs, zoo
+from imtrans.cli.files import Out, check_place, open_network
 
 
 def models() -> None:
@@ -46,3 +47,26 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False,
         )
     for score in published.scores:
         print(f"{name}: {score['set']} {score['degradation']}, {metrics.in_words(score)}, {score['protocol']}")
+
+
+def export(name: Positional[str], target: Out, /, *, scale: int | None = None, force: bool = False) -> None:
+    """Write a network as ONNX, the format that other programs run it from. It needs the extra imtrans[export].
+
+    The file holds the network alone: luma, bicubic enlargement and tiles are for the program that runs it.
+
+    Args:
+        name: A name from `imtrans models`, or a .safetensors file with its card beside it.
+        target: File to write, such as espcn-x3.onnx.
+        scale: Upscaling factor, for a network that enlarges by several.
+        force: Overwrite an existing file.
+    """
+    from imtrans.export import to_onnx
+
+    network = open_network(name)
+    check_place(target, force)
+    if target.suffix != ".onnx":
+        raise ValueError(f"{target}: the name of an ONNX file ends in .onnx")
+    to_onnx(network.cpu(), target, scale=scale)
+    expected = "low resolution" if network.upsamples else "the bicubic enlargement" if network.scales else "the picture"
+    channels = "luma (N, 1, H, W)" if network.channels == 1 else "RGB (N, 3, H, W)"
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB; it expects {expected}, {channels} in [0, 1], as 'picture'")

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imtrans.color import rgb_to_lab
 from imtrans.degrade import Degradation, Downscale, GaussianNoise, Jpeg
 from imtrans.images import modcrop, to_uint8
 from imtrans.resize import imresize
@@ -223,3 +224,106 @@ class Crops:
         if side > self.size:
             patch = F.interpolate(patch[None], size=(self.size,) * 2, mode="bilinear", antialias=True)[0]
         return patch, patch
+
+
+@dataclass(frozen=True)
+class ContentAndStyle:
+    """A content patch and a style patch: observed is both, (6, H, W), clean is the style.
+
+    The first samples, and a share of all later ones, have their content as their style: with them a decoder learns to
+    reconstruct.
+
+    Args:
+        contents: Samples of contents.
+        styles: Samples of styles, several kinds; each is drawn equally often, and recoloured.
+        alone: Number of samples at the start without another style.
+        share: Fraction of the later samples without another style.
+        seed: Random seed of the choices.
+    """
+
+    contents: Crops
+    styles: Sequence[Crops]
+    alone: int = 0
+    share: float = 0.0
+    seed: int = 0
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index, 2])  # a stream apart from those of the crops
+        content, _ = self.contents[index]
+        if index < self.alone or random.random() < self.share:
+            style = content
+        else:
+            style, _ = self.styles[random.integers(len(self.styles))][index]
+            style = recolored(style, random)
+        return torch.cat((content, style)), style
+
+
+def recolored(picture: Tensor, random: np.random.Generator) -> Tensor:
+    """A picture in other colours: for half of them the channels in another order and more or less saturation.
+
+    Args:
+        picture: RGB (3, H, W) in [0, 1].
+        random: Source of random numbers.
+    """
+    if random.random() < 0.5:
+        return picture
+    shuffled = picture[random.permutation(3)]
+    gray = shuffled.mean(dim=0, keepdim=True)
+    return (gray + float(random.uniform(0.5, 2)) * (shuffled - gray)).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class ColorPairs:
+    """Lightness of square pieces, and the a and b of every fourth pixel, to learn colorization.
+
+    Pieces are flipped from left to right alone: sky is above. Their lightness is raised to a random power, as if the
+    exposure had been another; their colour is not.
+
+    Args:
+        pictures: RGB (1, 3, H, W) in [0, 1].
+        size: Side of the patches in pixels, divisible by 8.
+        area: Least area of a piece, as a fraction of the largest square of its picture; pieces are resized to ``size``.
+        gamma: (lowest, highest) power of L / 100; one is drawn per patch, evenly on a log scale.
+        seed: Random seed of the samples.
+    """
+
+    pictures: Sequence[Tensor]
+    size: int = 96
+    area: float = 0.25
+    gamma: tuple[float, float] = (0.8, 1.25)
+    seed: int = 0
+    _levels: list = field(init=False, repr=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._levels.extend(to_uint8(picture)[0] for picture in self.pictures)
+        if not self._levels:
+            raise ValueError("there is no training picture")
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index])
+        picture = self._levels[random.integers(len(self._levels))]
+        side = round(min(picture.shape[-2:]) * random.uniform(self.area, 1) ** 0.5)
+        top = int(random.integers(picture.shape[1] - side + 1))
+        left = int(random.integers(picture.shape[2] - side + 1))
+        piece = picture[None, :, top : top + side, left : left + side].float() / 255
+        if random.integers(2):
+            piece = piece.flip(-1)
+        if side != self.size:
+            piece = F.interpolate(piece, size=(self.size,) * 2, mode="bilinear", antialias=True)
+        lightness, ab = lightness_and_colors(piece)
+        gamma = float(np.exp(random.uniform(*np.log(self.gamma))))
+        return (100 * (lightness / 100) ** gamma)[0], ab[0]
+
+
+def lightness_and_colors(rgb: Tensor, every: int = 4) -> tuple[Tensor, Tensor]:
+    """What a colorizer sees and what it should say: L (N, 1, H, W), and a and b (N, 2, H / 4, W / 4) of some pixels.
+
+    They are subsampled, not averaged: a mean of colours is grayer than they are. The third of every four pixels lies
+    next to the middle of the four, where an enlargement puts the colour; the authors' code takes the first.
+
+    Args:
+        rgb: Pictures (N, 3, H, W) in [0, 1].
+        every: Pixels per position, 4 for the paper's network.
+    """
+    lab = rgb_to_lab(rgb)
+    return lab[:, :1].clamp(0, 100), lab[:, 1:, every // 2 :: every, every // 2 :: every]

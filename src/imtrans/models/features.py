@@ -269,16 +269,25 @@ def find_vgg19() -> Path | None:
     return next((folder / file for folder in folders if (folder / file).is_file()), None)
 
 
+def fetch(file: WeightsFile) -> None:
+    """Fetch a file into the cache, after a word about source and licence, unless it is on this machine.
+
+    Raises:
+        FileNotFoundError: If it could not be fetched.
+    """
+    if find(file) is None:
+        print(f"fetching {file.url} (licence: {file.licence}; sha256 {file.sha256[:12]}…)")
+        assets.fetch([file.url], assets.cache_dir() / "weights" / file.path, file.sha256)
+
+
 def fetch_hybrid() -> None:
-    """Fetch the two files of the hybrid, 6 MB, into the cache, after a word about source and licence.
+    """Fetch the two files of the hybrid, 6 MB, into the cache.
 
     Raises:
         FileNotFoundError: If they could not be fetched.
     """
     for file in (NORMALISED, STUDENT):
-        if find(file) is None:
-            print(f"fetching {file.url} (licence: {file.licence}; sha256 {file.sha256[:12]}…)")
-            assets.fetch([file.url], assets.cache_dir() / "weights" / file.path, file.sha256)
+        fetch(file)
 
 
 def fetch_vgg19() -> None:

@@ -9,7 +9,8 @@ authors' own weights reach when they are run again by the row's protocol; None w
 super-resolution is all channels with the border of the scale, ``rgb+6`` all channels with a border of scale + 6
 (EDSR's on DIV2K), and ``not stated`` is what it says. ``verified`` is False where a number was written down from
 memory and found in no second place. In rows of ``inpainting`` the set is one picture and scale and sigma are None; the
-source says what was missing.
+source says what was missing. A paper with other measures than these has further columns after them, numbers too: LPIPS
+has ``agreement``, in percent, and ``correlation``.
 """
 
 import csv
@@ -35,7 +36,7 @@ def rows(paper: str | None = None, **filters: Any) -> list[dict[str, Any]]:
 
     Returns:
         One dict per row with paper, model, set, task, scale, sigma, quality, psnr, ssim, rerun_psnr, rerun_ssim,
-        protocol, source and verified; numbers as numbers, None where there is none.
+        protocol, source, verified and the paper's own measures; numbers as numbers, None where there is none.
 
     Raises:
         ValueError: If there is no such paper or column.

@@ -10,6 +10,7 @@ data and length. The registry, `imtrans.zoo.entries`, says which recipe belongs 
 
 from imtrans.recipes import (
     cdncnn_blind,
+    colorization,
     dncnn,
     dncnn_3,
     dncnn_blind,
@@ -27,6 +28,7 @@ from imtrans.recipes.budgets import BUDGETS
 __all__ = [
     "BUDGETS",
     "cdncnn_blind",
+    "colorization",
     "dncnn",
     "dncnn_3",
     "dncnn_blind",

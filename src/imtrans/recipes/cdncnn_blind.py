@@ -67,6 +67,7 @@ def full(*, data: Folders = None) -> Recipe:
     return Recipe(
         name="cdncnn-blind",
         budget="full",
+        version=2,
         model=lambda: shrink_last_convolution(DnCNN(3, depth=20)),  # it starts at random, unlike the gray ones
         data=patches(pictures, 64),  # 64² in place of 50²: fewer pixels see the zeros beyond a patch's edge
         sources=pictures.sources,
@@ -92,6 +93,7 @@ def paper(*, data: Folders = None) -> Recipe:
     return Recipe(
         name="cdncnn-blind",
         budget="paper",
+        version=2,
         model=partial(DnCNN, 3, depth=20),
         data=patches(pictures, 50),
         sources=pictures.sources,

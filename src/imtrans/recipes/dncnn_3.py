@@ -71,6 +71,7 @@ def full(*, data: Folders = None) -> Recipe:
     return Recipe(
         name="dncnn-3",
         budget="full",
+        version=2,
         model=lambda: shrink_last_convolution(DnCNN.for_three_tasks(batch_norm=False)),
         data=patches(pictures, 64),  # 64² in place of 50²: fewer pixels see the zeros beyond a patch's edge
         sources=pictures.sources,
@@ -94,6 +95,7 @@ def paper(*, data: Folders = None) -> Recipe:
     return Recipe(
         name="dncnn-3",
         budget="paper",
+        version=2,
         model=DnCNN.for_three_tasks,
         data=patches(pictures, 50),
         sources=pictures.sources,

@@ -69,6 +69,7 @@ def full(scale: int = 2, *, data: Folders = None) -> Recipe:
     return Recipe(
         name=f"edsr-baseline-x{scale}",
         budget="full",
+        version=2,
         model=lambda: shrink_residual_blocks(EDSR.baseline(scale)),
         data=low_resolution_patches(pictures, scale, size=32),
         sources=pictures.sources,
@@ -95,6 +96,7 @@ def paper(scale: int = 2, *, data: Folders = None) -> Recipe:
     return Recipe(
         name=f"edsr-baseline-x{scale}",
         budget="paper",
+        version=2,
         model=partial(EDSR.baseline, scale),
         data=low_resolution_patches(pictures, scale, size=48),
         sources=pictures.sources,

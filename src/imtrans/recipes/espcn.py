@@ -67,6 +67,7 @@ def full(scale: int = 3, *, activation: str = "tanh", data: Folders = None) -> R
     return Recipe(
         name=f"espcn-x{scale}",
         budget="full",
+        version=2,
         model=partial(ESPCN, scale=scale, activation=activation),
         data=patches(pictures, scale),
         sources=pictures.sources,
@@ -94,6 +95,7 @@ def paper(scale: int = 3, *, activation: str = "tanh", data: Folders = None) -> 
     return Recipe(
         name=f"espcn-x{scale}",
         budget="paper",
+        version=2,
         model=partial(ESPCN, scale=scale, activation=activation),
         data=patches(pictures, scale),
         sources=pictures.sources,

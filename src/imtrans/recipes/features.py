@@ -39,13 +39,14 @@ class Distillation:
 
     def __call__(self, prediction: dict[str, Tensor], picture: Tensor) -> Tensor:
         """The loss of the student's features for RGB pictures (N, 3, H, W) in [0, 1]."""
+        layout = hardware.memory_format(picture.device)
         if self.teacher is None:
-            self.teacher = features.load(self.taps, self.trunk)
-        teacher, low = self.teacher.to(picture.device), hardware.autocast_dtype(picture.device)
+            self.teacher = features.load(self.taps, self.trunk).to(picture.device, memory_format=layout)
+        low = hardware.autocast_dtype(picture.device)
         with torch.no_grad(), torch.autocast(picture.device.type, low, enabled=low is not None):
-            targets = {tap: feature.float() for tap, feature in teacher(picture).items()}
-        # Nine tenths of the time would go into comparing the two largest maps, the easiest to learn: their middle will do.
-        pairs = [(middle(prediction[tap], LARGEST), middle(target, LARGEST)) for tap, target in targets.items()]
+            targets = self.teacher(picture.contiguous(memory_format=layout))
+        # Comparing the two largest maps, the easiest to learn, would take most of a step: their middle has to do.
+        pairs = [(middle(prediction[tap], LARGEST), middle(target, LARGEST).float()) for tap, target in targets.items()]
         errors = [
             relative_error(ours, target) + GRAM * relative_error(gram(ours), gram(target)) for ours, target in pairs
         ]
@@ -86,9 +87,9 @@ def full(*, data: Folders = None) -> Recipe:
         loss=Distillation(),
         optimizer=MuonAndAdam(0.01),
         schedule=cosine(warmup=100),
-        steps=12_000,
+        steps=4_500,
         batch=8,
-        validate_every=1_200,
+        validate_every=450,
         autocast=True,
     )
 

@@ -74,6 +74,7 @@ def full(*, data: Folders = None) -> Recipe:
     return replace(
         classroom(data=data),
         budget="full",
+        version=2,
         data=patches(pictures, size=24),
         sources=pictures.sources,
         steps=3_600,
@@ -93,6 +94,7 @@ def paper(*, data: Folders = None) -> Recipe:
     return Recipe(
         name="mdsr-baseline",
         budget="paper",
+        version=2,
         model=MDSR.baseline,
         data=patches(pictures, size=48),
         sources=pictures.sources,

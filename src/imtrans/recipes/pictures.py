@@ -74,7 +74,8 @@ def training_pictures(sets: Sequence[str] = (), folders: Folders = None) -> Trai
 def validation_pictures(size: int) -> list[tuple[str, Tensor]]:
     """Name and picture, RGB or gray: the middle, at most ``size`` × ``size``, of each picture that no training sees.
 
-    They are the ten of BSD500_test that are held out where that set is at hand, else the bundled validation photographs.
+    They are the ten of BSD500_test that are held out where that set is at hand, else the bundled validation
+    photographs.
     """
     from imtrans.data import benchmarks, photos
 

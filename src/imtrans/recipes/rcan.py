@@ -72,6 +72,7 @@ def full(scale: int = 2, *, data: Folders = None) -> Recipe:
     return Recipe(
         name=f"rcan-small-x{scale}",
         budget="full",
+        version=2,
         model=lambda: shrink_last_convolution(RCAN.small(scale)),
         data=low_resolution_patches(pictures, scale, size=32),
         sources=pictures.sources,
@@ -100,6 +101,7 @@ def paper(scale: int = 2, *, data: Folders = None) -> Recipe:
     return Recipe(
         name=f"rcan-small-x{scale}",
         budget="paper",
+        version=2,
         model=partial(RCAN.small, scale),
         data=low_resolution_patches(pictures, scale, size=48),
         sources=pictures.sources,

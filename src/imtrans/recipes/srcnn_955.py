@@ -44,6 +44,7 @@ def full(scale: int = 3, *, data: Folders = None) -> Recipe:
     return replace(
         srcnn.full(scale, data=data, f2=5, sets=("T91", "BSD200")),
         name=f"srcnn-955-x{scale}",
+        version=2,
         steps=4_000,
         validate_every=400,
         autocast=True,
@@ -57,7 +58,7 @@ def paper(scale: int = 3, *, data: Folders = None) -> Recipe:
         scale: Upscaling factor: 2, 3 or 4.
         data: Folders of pictures in place of T91 and BSD200.
     """
-    return replace(srcnn.paper(scale, data=data, f2=5, sets=("T91", "BSD200")), name=f"srcnn-955-x{scale}")
+    return replace(srcnn.paper(scale, data=data, f2=5, sets=("T91", "BSD200")), name=f"srcnn-955-x{scale}", version=2)
 
 
 recipe = by_budget(quick, classroom, full, paper)

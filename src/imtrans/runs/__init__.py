@@ -9,6 +9,7 @@ Each training has a folder NAME-BUDGET among the runs (`imtrans.assets.runs_dir`
 and ``log.jsonl`` while it runs, then weights, card and log under its name.
 """
 
+import copy
 import dataclasses
 import json
 import os
@@ -23,6 +24,8 @@ from torch import Tensor, nn
 from imtrans import assets, metrics, suite, zoo
 from imtrans.models.blocks import start_from
 from imtrans.training import Recipe, Run, fit, scaled
+
+HALF_MAY_COST = 0.005  # of a network's measure, decibels for instance: below it, its file holds 16-bit floats
 
 # Options under the names that they have on disk.
 _KEYS = {"steps": "steps", "seed": "seed", "rate_factor": "rate", "data": "data", "start": "from"}
@@ -275,6 +278,11 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
     validate = validator(entry)
     validation, gain = validate(network), None
     value = validation[entry.measure]
+    # Half the size where it costs nothing: the rounded network is what is measured, compared and kept.
+    bits, rounded = 32, in_half_precision(network)
+    if abs(validate(rounded)[entry.measure] - value) < HALF_MAY_COST:
+        bits, network, validation = 16, rounded, validate(rounded)
+        value = validation[entry.measure]
     if name in zoo.names():
         gain = value - validate(zoo.load(name))[entry.measure]
         metric = metrics.METRICS.get(entry.measure)
@@ -283,15 +291,31 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
             return Published(False, entry.measure, value, gain)
     scores = [] if entry.validator else suite.card_scores(network, name, progress=progress)
     card = zoo.card(weights) | {"validation": {key: round(number, 3) for key, number in validation.items()}}
-    card |= {"scores": scores} | ({"note": note} if note else {})
+    card |= {"scores": scores, "bits": bits, "gain": None if gain is None else round(gain, 4)} | (
+        {"note": note} if note else {}
+    )
     # Runs that began before the registry wrote the name under three keys, and no paper.
     names = {"name": name, "paper": entry.paper, "model_in_paper": entry.model_in_paper, "recipe_version": 1}
+    card["sha256"] = card.pop("sha256")  # last
     card = names | {key: card[key] for key in card if key not in ("model", "recipe")}
     # The card comes last: until then the package holds the old one, which refuses weights of another digest.
-    for suffix in (".jsonl", ".safetensors"):
-        assets.write_whole(zoo.FOLDER / (name + suffix), weights.with_suffix(suffix).read_bytes())
+    assets.write_whole(zoo.FOLDER / f"{name}.jsonl", weights.with_suffix(".jsonl").read_bytes())
+    state = assets.load_weights(weights)
+    card["sha256"] = assets.save_weights(zoo.FOLDER / f"{name}.safetensors", _halved(state) if bits == 16 else state)
     assets.write_whole(zoo.FOLDER / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
     return Published(True, entry.measure, value, gain, tuple(scores))
+
+
+def in_half_precision(network: nn.Module) -> nn.Module:
+    """A copy of a network that computes in fp32 with weights rounded to 16 bits."""
+    rounded = copy.deepcopy(network)
+    rounded.load_state_dict(_halved(network.state_dict()))  # into parameters that stay fp32
+    return rounded
+
+
+def _halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict with its floats in 16 bits; counters stay as they are."""
+    return {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
 
 
 def validator(entry: zoo.Entry) -> Callable[[nn.Module], dict[str, float]]:

@@ -70,20 +70,29 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with PyTorch's defaults: β = (0.9, 0.999), ε = 1e-8.
+    """Adam with PyTorch's defaults: ε = 1e-8.
 
     Attributes:
         lr: Learning rate.
+        betas: Decay of the two moments.
+        weight_decay: Factor of the weights that is added to their gradient.
     """
 
     lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
 
     def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
         """One Adam for all parameters."""
-        return [torch.optim.Adam(model.parameters(), lr=self.lr)]
+        return [torch.optim.Adam(model.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)]
 
     def __str__(self) -> str:
-        return f"Adam {_rate(self.lr)}"
+        words = [f"Adam {_rate(self.lr)}"]
+        if self.betas != (0.9, 0.999):
+            words.append(f"β {self.betas[0]:g} and {self.betas[1]:g}")
+        if self.weight_decay:
+            words.append(f"weight decay {_rate(self.weight_decay)}")
+        return ", ".join(words)
 
 
 @dataclass(frozen=True)

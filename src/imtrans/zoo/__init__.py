@@ -206,6 +206,8 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "initialised_from": initialised_from,
         "validation": {k: v for k, v in (run.log[-1] if run.log else {}).items() if k == origin.measure},
         "scores": [],
+        "bits": 32,
+        "gain": None,
         "sha256": digest,
     } | ({} if run.sampler == "host" else {"sampler": run.sampler})
     path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

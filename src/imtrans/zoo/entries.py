@@ -17,6 +17,8 @@ from typing import Any
 
 from torch import nn
 
+from imtrans.models.adain import AdaIN
+from imtrans.models.colorization import Colorizer
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR, MDSR
 from imtrans.models.espcn import ESPCN
@@ -26,7 +28,9 @@ from imtrans.models.rdn import RDN
 from imtrans.models.srcnn import SRCNN
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import (
+    adain,
     cdncnn_blind,
+    colorization,
     dncnn,
     dncnn_3,
     dncnn_blind,
@@ -116,6 +120,27 @@ OTHERS: dict[str, Entry] = {
     # Lectures 2, 3, 4 and 12
     "features-small": Entry(
         SmallVGG, features.recipe, "gatys", None, validator=features.held_out, measure="error", min_gain=0.005
+    ),
+    # Lecture 4
+    "adain": Entry(AdaIN.small, adain.recipe, "adain", None, validator=adain.held_out, measure="error", min_gain=0.005),
+    # Lecture 13
+    "colorizer": Entry(
+        Colorizer.small,
+        colorization.recipe,
+        "colorization",
+        None,
+        validator=colorization.held_out,
+        measure="error",
+        min_gain=0.005,
+    ),
+    "colorizer-l2": Entry(
+        partial(Colorizer.small, outputs=2),
+        partial(colorization.recipe, regression=True),
+        "colorization",
+        None,
+        validator=partial(colorization.held_out, colorization.root_mean_square),
+        measure="error",
+        min_gain=0.05,
     ),
 }
 ENTRIES: dict[str, Entry] = RESTORERS | OTHERS

@@ -1,0 +1,264 @@
+"""How the decoder of AdaIN is trained, between a frozen encoder and a frozen loss network.
+
+Two stages in one schedule: at first every picture is its own style, and the decoder learns to invert the encoder; then
+styles come in. A tenth of the pictures stay their own style to the end.
+
+The loss network is the hybrid of `imtrans.models.features`, as for everything that ships trained. The encoder, which
+the content loss uses too, is the trunk of the small network: nobody needs a download to apply the decoder.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import cycle
+from pathlib import Path
+from statistics import fmean
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imtrans import assets, hardware
+from imtrans.data import styles
+from imtrans.data.benchmarks import load_folder
+from imtrans.data.pairs import ContentAndStyle, Crops
+from imtrans.images import middle
+from imtrans.losses import relative_error, statistics_error, statistics_squares
+from imtrans.models import features
+from imtrans.models.adain import TAP, AdaIN, adain
+from imtrans.recipes.budgets import by_budget
+from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures, validation_pictures
+from imtrans.recipes.starts import he_init, shrink_last_convolution
+from imtrans.training import Adam, MuonAndAdam, Recipe, Samples, Schedule, cosine
+
+TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the style loss
+STYLE = 10.0  # weight of the style loss; both losses are relative errors
+PIXELS = 20.0  # weight of the squared error of pictures that are their own style
+SHOWN = ("starry_night", "shipwreck", "candy", "woman_with_hat_matisse")  # no training sees them: the pages do
+
+
+class InTraining(AdaIN):
+    """The network as a training needs it: content and style in, everything that the loss compares out."""
+
+    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Stylised picture, target t, and f(g(t)).
+
+        Args:
+            pictures: Contents and styles side by side, (N, 6, H, W).
+        """
+        content, style = pictures.split(3, dim=1)
+        with torch.no_grad():
+            target = adain(self.encode(content).float(), self.encode(style).float())
+        picture = self.decoder(target)
+        return {"content": content, "target": target, "picture": picture, "encoded": self.encode(picture)}
+
+
+class StyleLoss:
+    """L = L_c + λ L_s: the content against AdaIN's target, the style by means and standard deviations.
+
+    Args:
+        weight: λ.
+        pixels: Weight of the mean squared error, for pictures that are their own style.
+        content: Distance of features; the mean over the entries, or `relative_error`.
+        style: Distance of one tap's statistics, summed over the taps: one of three in `imtrans.losses`.
+        trunk: Name of the loss network, which is loaded with the first batch: a recipe can be read without it.
+    """
+
+    def __init__(
+        self,
+        weight: float = STYLE,
+        pixels: float = PIXELS,
+        content: Callable[[Tensor, Tensor], Tensor] = relative_error,
+        style: Callable[[Tensor, Tensor], Tensor] = statistics_error,
+        trunk: str = "hybrid",
+    ) -> None:
+        self.weight, self.pixels, self.content, self.style, self.trunk = weight, pixels, content, style, trunk
+        self.network: nn.Module | None = None
+
+    def __call__(self, prediction: dict[str, Tensor], style: Tensor) -> Tensor:
+        """The loss of what `InTraining` returns, for style pictures (N, 3, H, W) in [0, 1]."""
+        content_loss, style_loss = self.parts(prediction, style)
+        loss = content_loss + self.weight * style_loss
+        if self.pixels:
+            alone = (prediction["content"] == style).flatten(1).all(dim=1).float()  # (N,)
+            errors = (prediction["picture"] - prediction["content"]).square().flatten(1).mean(dim=1)
+            loss = loss + self.pixels * (alone * errors).mean()
+        return loss
+
+    def parts(self, prediction: dict[str, Tensor], style: Tensor) -> tuple[Tensor, Tensor]:
+        """L_c and L_s."""
+        if self.network is None:
+            self.network = features.load(TAPS, self.trunk)
+        layout, low = hardware.memory_format(style.device), hardware.autocast_dtype(style.device)
+        network = self.network.to(style.device, memory_format=layout)
+        with torch.autocast(style.device.type, low, enabled=low is not None):
+            ours = network(prediction["picture"].contiguous(memory_format=layout))
+            with torch.no_grad():
+                theirs = network(style.contiguous(memory_format=layout))
+        distances = [self.style(ours[tap].float(), theirs[tap].float()) for tap in TAPS]
+        return self.content(prediction["encoded"], prediction["target"]), torch.stack(distances).sum()
+
+
+def held_out() -> Callable[[nn.Module], dict[str, float]]:
+    """What a training is watched by: L_c + λ L_s of photographs that no training sees in the style of drawn pictures.
+
+    Lower is better. The drawings are those of the lectures, whose seeds no training draws.
+    """
+    loss, drawings = StyleLoss(pixels=0), [draw() for draw in styles.STYLES.values()]
+    pairs = [
+        torch.cat((content.expand(1, 3, -1, -1), middle(style, 256)), dim=1)
+        for content, style in zip((p for _, p in validation_pictures(256)), cycle(drawings), strict=False)
+        if content.shape[-2:] == (256, 256)
+    ]
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        with torch.no_grad():
+            return {"error": fmean(float(loss(InTraining.forward(network, pair), pair[:, 3:])) for pair in pairs)}
+
+    return validate
+
+
+def from_small(network: AdaIN) -> AdaIN:
+    """The encoder of the small feature network, and a decoder with He's initialisation, its last layer × 0.1.
+
+    Raises:
+        FileNotFoundError: If the small feature network has no weights yet.
+    """
+    network.encoder.load_state_dict(features.load((TAP,), "small").trunk.state_dict())
+    he_init(network.decoder)
+    shrink_last_convolution(network.decoder)
+    return network
+
+
+def style_pictures(contents: TrainingSet, *, at_hand: bool = True) -> dict[str, list[Tensor]]:
+    """Pictures to take styles from, by kind: drawings, the contents themselves, and paintings.
+
+    Args:
+        contents: Photographs: any picture is a style too.
+        at_hand: Whether to look for paintings, in ``style_transfer/style`` of ``IMTRANS_DATA``. Those of ``SHOWN`` are
+            left out.
+    """
+    drawn = [draw(seed=seed) for draw in styles.STYLES.values() for seed in range(100, 104)]
+    kinds = {"drawings": drawn, "photographs": contents.pictures}
+    folder = (assets.data_root() or Path()) / "style_transfer" / "style"
+    if at_hand and folder.is_dir():
+        kinds["paintings"] = [p.expand(1, 3, -1, -1) for name, p in load_folder(folder) if name not in SHOWN]
+    return kinds
+
+
+def pairs(contents: TrainingSet, kinds: dict[str, list[Tensor]], size: int, alone: int) -> Callable[[int], Samples]:
+    """Samples of ``size``² pixels as a function of the seed; the first ``alone`` of them without another style."""
+    return lambda seed: ContentAndStyle(
+        Crops(contents.pictures, size, seed=seed),
+        # Strokes at more than one size: a style's pieces are up to three times as large as the patches.
+        [Crops(pictures, size, zoom=3, seed=seed + 1) for pictures in kinds.values()],
+        alone=alone,
+        share=0.1,
+        seed=seed,
+    )
+
+
+def sources(contents: TrainingSet, kinds: dict[str, list[Tensor]]) -> tuple[str, ...]:
+    """Descriptions of contents and styles for the card."""
+    return (*contents.sources, *(f"styles, {kind}: {len(pictures)} pictures" for kind, pictures in kinds.items()))
+
+
+def full(*, data: Folders = None) -> Recipe:
+    """Our best schedule.
+
+    Args:
+        data: Folders of contents in place of ImageNet1000_256, BSD200 and BSD500_test.
+    """
+    contents = training_pictures(("ImageNet1000_256", "BSD200", "BSD500_test"), data).rgb()
+    kinds = style_pictures(contents)
+    return Recipe(
+        name="adain",
+        budget="full",
+        model=lambda: from_small(InTraining(width=1 / 4)),
+        deployed=AdaIN.small,
+        data=pairs(contents, kinds, 128, alone=800 * 4),
+        sources=sources(contents, kinds),
+        loss=StyleLoss(),
+        optimizer=MuonAndAdam(0.01),
+        schedule=cosine(warmup=50),
+        steps=4_000,
+        batch=4,
+        validate_every=400,
+        autocast=True,
+    )
+
+
+def quick(*, data: Folders = None) -> Recipe:
+    """Half a minute of CPU on the bundled photographs and drawings, with the small network as loss network.
+
+    Args:
+        data: Folders of contents in place of the bundled ones.
+    """
+    contents = training_pictures(folders=data).rgb()
+    kinds = style_pictures(contents, at_hand=False)
+    return Recipe(
+        name="adain",
+        budget="quick",
+        model=lambda: from_small(InTraining(width=1 / 4)),
+        deployed=AdaIN.small,
+        data=pairs(contents, kinds, 64, alone=60 * 8),
+        sources=sources(contents, kinds),
+        loss=StyleLoss(trunk="small"),
+        optimizer=MuonAndAdam(0.01),
+        schedule=cosine(warmup=10),
+        steps=120,
+        batch=8,
+        validate_every=60,
+    )
+
+
+def classroom(*, data: Folders = None) -> Recipe:
+    """Some minutes of a small GPU on the bundled photographs and drawings. The hybrid has to be on this machine.
+
+    Args:
+        data: Folders of contents in place of the bundled ones.
+    """
+    contents = training_pictures(folders=data).rgb()
+    kinds = style_pictures(contents)
+    return replace(
+        quick(data=data),
+        budget="class",
+        data=pairs(contents, kinds, 128, alone=600 * 8),
+        sources=sources(contents, kinds),
+        loss=StyleLoss(),
+        schedule=cosine(warmup=50),
+        steps=6_000,
+        validate_every=1_200,
+        workers=2,
+        autocast=True,
+    )
+
+
+def paper(*, data: Folders = None) -> Recipe:
+    """The authors' code: the whole VGG-19, 8 pairs of 256² pixels, 160,000 steps, squared errors with λ = 0.1.
+
+    Departures: its 80,000 photographs and 80,000 paintings are not at hand (``data`` names folders of contents), and
+    the weights of VGG-19 are torchvision's, not the normalised ones. ``imtrans data fetch vgg19`` brings them.
+
+    Args:
+        data: Folders of contents in place of ImageNet1000_256, BSD200 and BSD500_test.
+    """
+    contents = training_pictures(("ImageNet1000_256", "BSD200", "BSD500_test"), data).rgb()
+    kinds = style_pictures(contents)
+    return Recipe(
+        name="adain",
+        budget="paper",
+        model=InTraining,
+        deployed=AdaIN,
+        data=pairs(contents, kinds, 256, alone=0),
+        sources=sources(contents, kinds),
+        loss=StyleLoss(0.1, 0, F.mse_loss, statistics_squares, trunk="vgg19"),
+        optimizer=Adam(1e-4),
+        # A ninth of the first rate remains at the last step.
+        schedule=Schedule("rate / (1 + 5e-5 t)", lambda step, steps: 1 / (1 + 5e-5 * step)),
+        steps=160_000,
+        batch=8,
+        workers=2,
+    )
+
+
+recipe = by_budget(quick, classroom, full, paper)

@@ -1,0 +1,25 @@
+"""ONNX files: what is refused. That they give the same pictures is in test_entries.py, for every network."""
+
+import sys
+
+import pytest
+
+from imtrans.export import to_onnx
+from imtrans.models.edsr import MDSR
+from imtrans.models.espcn import ESPCN
+
+
+def test_a_network_of_several_scales_needs_one(tmp_path):
+    with pytest.raises(ValueError, match="which scale"):
+        to_onnx(MDSR(blocks=1, features=4), tmp_path / "mdsr.onnx")
+
+
+def test_a_file_in_no_folder_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        to_onnx(ESPCN(2), tmp_path / "nowhere" / "espcn.onnx")
+
+
+def test_a_missing_exporter_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(ValueError, match=r"imtrans\[export\]"):
+        to_onnx(ESPCN(2), tmp_path / "espcn.onnx")

@@ -1,0 +1,129 @@
+"""Triplets judged by rule: what the rules promise, and BAPPS in its own layout."""
+
+import numpy as np
+import pytest
+import torch
+
+from imtrans import assets, images
+from imtrans.data import bapps, triplets
+from imtrans.data.photos import photos
+from imtrans.data.triplets import Triplets, make
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[torch.Tensor]:
+    return [photo.picture for photo in photos("train")]
+
+
+@pytest.fixture(scope="module")
+def made(pictures) -> Triplets:
+    return make(pictures, 24, seed=3)
+
+
+def errors(made: Triplets) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean squared errors of the nearer and of the farther patches."""
+    first, second = ((x - made.reference).square().mean(dim=(1, 2, 3)) for x in (made.first, made.second))
+    swapped = made.vote == 1
+    return torch.where(swapped, second, first), torch.where(swapped, first, second)
+
+
+def test_the_same_seed_gives_the_same_triplets(made, pictures):
+    again = make(pictures, 24, seed=3)
+    assert torch.equal(again.first, made.first)
+    assert again.kind == made.kind
+    assert not torch.equal(make(pictures, 24, seed=4).reference, made.reference)
+
+
+def test_a_triplet_does_not_depend_on_how_many_are_made(made, pictures):
+    assert torch.equal(make(pictures, 6, seed=3).second, made.second[:6])
+
+
+def test_both_sides_win(made):
+    assert set(made.vote.tolist()) == {0, 1}
+
+
+def test_the_errors_are_equal_to_a_percent_where_the_rule_says_so(made):
+    near, far = errors(made.where(lambda kind: kind.startswith("equal error")))
+    assert ((far / near - 1).abs() < 0.01).all()
+
+
+def test_the_farther_patch_went_through_a_second_distortion(made):
+    added = made.where(lambda kind: kind.startswith("added"))
+    assert len(added) == 12
+    assert all(" then " in kind for kind in added.kind)
+    assert (errors(added)[0] > 0).all()
+
+
+def test_patches_are_eight_bit(made):
+    assert torch.equal(triplets.eight_bit(made.first), made.first)
+
+
+def test_an_unknown_rule_is_refused(pictures):
+    with pytest.raises(ValueError, match="no rule taste"):
+        make(pictures, 1, seed=0, rules=("taste",))
+
+
+def test_pairs_hold_each_reference_twice_and_call_the_nearer_the_same(made):
+    pairs = triplets.pairs(made)
+    near = pairs.same == 1
+    assert near.sum() == len(made)
+    wanted = torch.where((made.vote == 1).view(-1, 1, 1, 1), made.second, made.first)
+    order = [int(i) % len(made) for i in near.nonzero()]
+    assert torch.equal(pairs.second[near], wanted[order])
+
+
+def test_damage_that_cannot_reach_an_error_is_given_up():
+    x = torch.full((1, 3, 8, 8), 0.5)
+    assert triplets.at_error(x, x + 1 / 255, torch.tensor(0.1)) is None
+
+
+# -- BAPPS --
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two triplets and two pairs in the layout of the archives."""
+    for below, kinds, number in (("2afc", ("ref", "p0", "p1"), "judge"), ("jnd", ("p0", "p1"), "same")):
+        for kind in (*kinds, number):
+            (tmp_path / below / kind).mkdir(parents=True)
+        for index, share in enumerate((0.2, 1.0)):
+            for level, kind in enumerate(kinds):
+                images.write(
+                    tmp_path / below / kind / f"{index:06d}.png", torch.full((1, 3, 256, 256), level / 5 + index / 2)
+                )
+            np.save(tmp_path / below / number / f"{index:06d}.npy", np.array([share], dtype=np.float32))
+    return tmp_path
+
+
+def test_triplets_of_bapps_are_shrunk_and_carry_the_share_of_votes(folder):
+    found = bapps.TwoAFC(folder / "2afc")
+    assert len(found) == 2
+    assert found[1].first.shape == (1, 3, 64, 64)
+    assert found[1].first.mean().item() == pytest.approx(0.7, abs=0.003)
+    assert [found[i].vote.item() for i in range(2)] == pytest.approx([0.2, 1.0])
+
+
+def test_pairs_of_bapps(folder):
+    found = bapps.JND(folder / "jnd")
+    assert found[0].second.mean().item() == pytest.approx(0.2, abs=1e-6)
+    assert found[0].same.item() == pytest.approx(0.2)
+
+
+def test_a_folder_without_votes_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="bapps-val"):
+        bapps.TwoAFC(tmp_path)
+
+
+def test_licence_and_size_are_said_before_anything_is_fetched(monkeypatch, capsys, tmp_path):
+    said = []
+
+    def no_network(urls, path, *_):
+        said.append(capsys.readouterr().out)
+        raise FileNotFoundError(urls[0])
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(assets, "fetch", no_network)
+    with pytest.raises(FileNotFoundError, match=r"twoafc_val\.tar\.gz"):
+        bapps.fetch("bapps-val")
+    assert "1.1 GB" in said[0]
+    assert "licence" in said[0]
