@@ -715,6 +715,14 @@ def test_stylize_refuses_what_it_cannot_paint(capsys, tmp_path, cat, small_featu
     assert not out.exists()
 
 
+def test_stylize_by_johnson_passes_the_style_on(capsys, tmp_path, monkeypatch):
+    images.write(tmp_path / "photo.png", torch.rand(1, 1, 40, 40))
+    monkeypatch.setattr(stylize, "johnson", lambda content, style: content if style == "glass" else None)
+    arguments = (tmp_path / "photo.png", "glass", tmp_path / "out.png")
+    assert "40×40 pixels" in succeeds(capsys, "stylize", *arguments, "--method", "johnson")
+    assert images.read(tmp_path / "out.png").shape == (1, 3, 40, 40)
+
+
 def test_stylize_writes_what_stands_on_ctrl_c(capsys, tmp_path, small_features, monkeypatch):
     images.write(tmp_path / "photo.png", torch.rand(1, 3, 40, 40))
     monkeypatch.setattr(stylize, "Step", lambda number, **_: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -7,12 +7,15 @@ import torch.nn.functional as F
 from imtrans.losses import (
     content_loss,
     cross_entropy,
+    feature_reconstruction,
     gram,
     gram_per_position,
     half_sum_of_squares,
+    normalized_gram,
     out_of_range,
     relative_error,
     style_loss,
+    style_reconstruction,
     sum_of_squares,
     total_variation,
 )
@@ -37,6 +40,34 @@ def test_residuals_or_pictures_are_the_same():
     noisy, clean, residual = torch.rand(3, 2, 1, 8, 8, dtype=torch.float64)
     pictures = half_sum_of_squares(noisy - residual, clean)
     assert pictures.item() == pytest.approx(half_sum_of_squares(residual, noisy - clean).item())
+
+
+def test_the_feature_loss_is_divided_by_channels_and_places():
+    ours, target = torch.rand(2, 5, 4, 3, 2, dtype=torch.float64)
+    by_hand = sum((ours[i] - target[i]).square().sum() / (4 * 3 * 2) for i in range(5)) / 5
+    assert feature_reconstruction(ours, target).item() == pytest.approx(by_hand.item())
+
+
+def test_the_normalized_gram_matrix_is_the_slides_sum_over_places():
+    features = torch.rand(2, 3, 4, 5, dtype=torch.float64)
+    wanted = torch.einsum("nchw,ndhw->ncd", features, features) / (3 * 4 * 5)
+    assert torch.allclose(normalized_gram(features), wanted)
+    assert torch.allclose(normalized_gram(features) * 60, gram(features))
+
+
+def test_the_normalized_gram_matrix_of_a_tiled_picture_is_that_of_the_picture():
+    features = torch.rand(1, 3, 4, 5, dtype=torch.float64)
+    assert torch.allclose(normalized_gram(features.repeat(1, 1, 2, 3)), normalized_gram(features))
+
+
+def test_the_normalized_gram_matrix_stays_finite_in_half_precision():
+    assert normalized_gram(torch.full((1, 2, 256, 256), 9.0).half()).isfinite().all()
+
+
+def test_the_style_loss_compares_a_batch_with_one_style_of_another_size():
+    ours, style = torch.rand(2, 3, 8, 8, dtype=torch.float64), torch.rand(1, 3, 5, 9, dtype=torch.float64)
+    by_hand = [(normalized_gram(one[None]) - normalized_gram(style)).square().sum().item() for one in ours]
+    assert style_reconstruction(ours, style).item() == pytest.approx(sum(by_hand) / 2)
 
 
 # --- style transfer: the formulas of the slides -----------------------------------------------------------

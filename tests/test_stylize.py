@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from imtrans import stylize
+from imtrans import stylize, zoo
 from imtrans.data import styles
 from imtrans.models.features import VGG
+from imtrans.models.transform_network import StyleNetwork
 
 TAPS = ("relu1_1", "relu2_1", "relu2_2")
 LAYERS = {"content_layers": ("relu2_2",), "style_layers": TAPS[:2]}
@@ -119,3 +120,44 @@ def test_what_is_no_rgb_picture_is_refused(pictures, network, picture):
         paint((picture, pictures[1]), network)
     with pytest.raises(ValueError, match="style: wanted RGB floats"):
         paint((pictures[0], picture), network)
+
+
+# --- a network per style -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def painter(monkeypatch):
+    """An untrained network in place of the one for a style; the names that were asked for."""
+    asked = []
+
+    def load(name):
+        asked.append(name)
+        torch.manual_seed(0)
+        return StyleNetwork(1 / 8, norm="instance", layout="resize").eval()
+
+    monkeypatch.setattr(zoo, "load", load)
+    return asked
+
+
+def test_johnson_paints_by_the_network_of_the_style(painter, pictures):
+    painted = stylize.johnson(pictures[0], "strokes")
+    assert painter == ["johnson-strokes"]
+    assert painted.shape == pictures[0].shape
+    assert torch.equal(painted, painted.clamp(0, 1))
+
+
+def test_there_is_a_network_for_each_drawn_style_and_for_two_paintings():
+    assert stylize.johnson_styles() == [*styles.STYLES, "starry-night", "shipwreck"]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"),
+    [
+        (torch.rand(1, 3, 64, 64), "sr-x4", "no network was trained for the style 'sr-x4': there are strokes"),
+        (torch.rand(1, 1, 64, 64), "strokes", "wanted RGB"),
+        (torch.rand(1, 3, 64, 15), "strokes", "of 16 pixels or more"),
+    ],
+)
+def test_johnson_refuses_what_it_cannot_paint(content, name, words):
+    with pytest.raises(ValueError, match=words):
+        stylize.johnson(content, name)

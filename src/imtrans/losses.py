@@ -142,3 +142,31 @@ def cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None)
     """
     entropy = -(target * logits.log_softmax(dim=1)).sum(dim=1)  # (N, H, W)
     return entropy.mean() if weights is None else (weights[target.argmax(dim=1)] * entropy).mean()
+
+
+def feature_reconstruction(prediction: Tensor, target: Tensor) -> Tensor:
+    """1/(C·H·W) ‖φ(ŷ) − φ(y)‖² of two feature maps, averaged over the samples (Johnson et al. 2016, eq. 2)."""
+    return (prediction - target).square().mean()
+
+
+def normalized_gram(features: Tensor) -> Tensor:
+    """G / (C·H·W): the Gram matrix as Johnson et al. 2016 scale it (eq. 3); `gram_per_position` divided by C.
+
+    Args:
+        features: One tap of a feature network, (N, C, H, W).
+
+    Returns:
+        (N, C, C).
+    """
+    return gram(features / features[0].numel() ** 0.5)  # divided before the sum, which may be too large for fp16
+
+
+def style_reconstruction(prediction: Tensor, target: Tensor) -> Tensor:
+    """‖G(ŷ) − G(y)‖² of two feature maps, averaged over the samples (Johnson et al. 2016, eq. 4).
+
+    Args:
+        prediction: Features (N, C, H, W).
+        target: Features (N or 1, C, H′, W′): the picture of the style may have another size.
+    """
+    difference = normalized_gram(prediction) - normalized_gram(target)
+    return difference.square().sum(dim=(1, 2)).mean()

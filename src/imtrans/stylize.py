@@ -1,10 +1,14 @@
 """Style transfer: the content of one picture in the style of another.
 
     painting = stylize.gatys(photograph, artwork)
+    painting = stylize.johnson(photograph, "strokes")
     painting = stylize.adain(photograph, artwork)
 
 `gatys` descends on the pixels of the result, guided by the features of a network that never changes. Gatys, Ecker and
 Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016.
+
+`johnson` is one pass through a network that was trained for one style. Johnson, Alahi and Fei-Fei, "Perceptual Losses
+for Real-Time Style Transfer and Super-Resolution", ECCV 2016.
 
 `adain` is one pass through a network that was trained once, for all styles. Huang and Belongie, "Arbitrary Style
 Transfer in Real-Time with Adaptive Instance Normalization", ICCV 2017.
@@ -23,6 +27,7 @@ from imtrans import losses, zoo
 from imtrans.models import features
 from imtrans.models.adain import AdaIN
 from imtrans.models.adain import adain as adain_features
+from imtrans.models.transform_network import StyleNetwork
 from imtrans.resize import imresize
 
 CONTENT = ("relu4_2",)
@@ -146,6 +151,36 @@ def gatys(
     finally:
         bar.close()
     return _enlarged(x, content).detach().clamp(0, 1).cpu()
+
+
+def johnson(content: Tensor, name: str) -> Tensor:
+    """Paint a photograph in a style that a network was trained for, in one pass.
+
+    Args:
+        content: Photograph, (1, 3, H, W) in [0, 1], at least 16 pixels on each side. The strokes keep their width in
+            pixels: in a larger photograph they are finer.
+        name: Name of the style, one of `johnson_styles`.
+
+    Returns:
+        (1, 3, H, W) in [0, 1].
+
+    Raises:
+        ValueError: If there is no network for this style, or the photograph is not RGB or too small.
+        FileNotFoundError: If the network has no trained weights here yet.
+    """
+    if name not in (styles := johnson_styles()):
+        raise ValueError(f"no network was trained for the style {name!r}: there are {', '.join(styles)}")
+    if content.ndim != 4 or content.shape[1] != 3 or min(content.shape[-2:]) < 16:
+        raise ValueError(f"wanted RGB (1, 3, H, W) of 16 pixels or more on each side, got {tuple(content.shape)}")
+    with torch.inference_mode():
+        return zoo.load(f"johnson-{name}")(content).clamp(0, 1)
+
+
+def johnson_styles() -> list[str]:
+    """The styles that the registry has a network for, trained or not."""
+    return [
+        name.removeprefix("johnson-") for name, entry in zoo.OTHERS.items() if entry.architecture == StyleNetwork.small
+    ]
 
 
 def schedule(content: Tensor, coarsest: int = 96, steps: int = 160) -> tuple[int, ...]:

@@ -4,20 +4,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-        name: Name of the set, Set5 for instance; hybrid (6 MB) or vgg19 (548 MB), feature networks; pair (2 MB), another
-            encoder and decoder for AdaIN; alex, vgg or squeeze, the trunks of LPIPS (233, 528, 5 MB); bapps-train,
-            bapps-val or bapps-jnd, what people judged.
-    """
-    if name == "pair":
-        adain.fetch_pair()
-        print("pair: " + adain.pair().about)
-        return
-    if name in lpips.OFFICIAL:
-        lpips.fetch_trunk(name)
-        print(f"{name}: {lpips.find_trunk(name)}")
-        return
-    if name in bapps.ARCHIVES:
-        print(bapps.fetch(name))
+from imtrans.data import bapps, benchmarks
+from imtrans.models import adain, features, lpips
 
 
 def list_sets() -> None:
@@ -32,9 +20,9 @@ def fetch(name: Positional[str]) -> None:
     """Find a benchmark set or the weights of a feature network, or fetch them into the user's cache, and verify them.
 
     Args:
-        name: Name of the set, Set5 for instance; hybrid (6 MB) or vgg19 (548 MB), feature networks; pair (2 MB), another
-            encoder and decoder for AdaIN; alex, vgg or squeeze, the trunks of LPIPS (233, 528, 5 MB); bapps-train,
-            bapps-val or bapps-jnd, what people judged.
+        name: Name of the set, Set5 for instance; hybrid (6 MB) or vgg19 (548 MB), feature networks; pair (2 MB),
+            another encoder and decoder for AdaIN; alex, vgg or squeeze, the trunks of LPIPS (233, 528, 5 MB);
+            bapps-train, bapps-val or bapps-jnd, what people judged.
     """
     if name == "pair":
         adain.fetch_pair()

@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import nn
 
+from imtrans.data.styles import STYLES
 from imtrans.models.adain import AdaIN
 from imtrans.models.colorization import Colorizer
 from imtrans.models.dncnn import DnCNN
@@ -26,6 +27,7 @@ from imtrans.models.features import SmallVGG
 from imtrans.models.rcan import RCAN
 from imtrans.models.rdn import RDN
 from imtrans.models.srcnn import SRCNN
+from imtrans.models.transform_network import StyleNetwork, SuperResolutionNetwork
 from imtrans.models.vdsr import VDSR
 from imtrans.recipes import (
     adain,
@@ -37,6 +39,8 @@ from imtrans.recipes import (
     edsr,
     espcn,
     features,
+    johnson,
+    johnson_sr,
     mdsr,
     rcan,
     rdn,
@@ -117,6 +121,31 @@ RESTORERS: dict[str, Entry] = {
 }
 
 OTHERS: dict[str, Entry] = {
+    # Lecture 2
+    **{
+        f"johnson-{style}": Entry(
+            StyleNetwork.small,
+            partial(johnson.recipe, style=style),
+            "perceptual-losses",
+            None,
+            validator=partial(johnson.held_out, style),
+            measure="error",
+            min_gain=0.01,
+        )
+        for style in (*STYLES, *johnson.PAINTINGS)
+    },
+    **{
+        name: Entry(
+            partial(SuperResolutionNetwork, 4, layout="resize"),
+            partial(johnson_sr.recipe, scale=4, loss=loss),
+            "perceptual-losses",
+            None,
+            validator=partial(johnson_sr.Validator, loss, 4),
+            measure="error",
+            min_gain=0.003,
+        )
+        for name, loss in (("johnson-sr-pixel-x4", "pixel"), ("johnson-sr-x4", "feature"))
+    },
     # Lectures 2, 3, 4 and 12
     "features-small": Entry(
         SmallVGG, features.recipe, "gatys", None, validator=features.held_out, measure="error", min_gain=0.005

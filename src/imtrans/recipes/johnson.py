@@ -1,0 +1,210 @@
+"""How the style networks of Johnson et al. are trained: one network per style."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+from statistics import fmean
+
+import torch
+from torch import Tensor, nn
+
+from imtrans import assets, hardware, images
+from imtrans.data.styles import STYLES
+from imtrans.losses import normalized_gram, relative_error, total_variation
+from imtrans.models import features
+from imtrans.models.transform_network import StyleNetwork
+from imtrans.recipes.budgets import by_budget
+from imtrans.recipes.features import crops
+from imtrans.recipes.pictures import Folders, training_pictures, validation_pictures
+from imtrans.resize import imresize
+from imtrans.training import Adam, MuonAndAdam, Recipe, constant, cosine
+
+# The paper's style taps are relu1_2, relu2_2, relu3_3 and relu4_3 of VGG-16. These five, which Gatys et al. use, have
+# three in the half of the hybrid that is VGG-19 itself.
+STYLE_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+CONTENT_TAP = "relu3_3"  # of the authors' code; the paper's text has relu2_2
+STYLE_WEIGHT = 30.0
+SMOOTHNESS = 1.0  # weight of the total variation
+PAINTINGS = {"starry-night": "starry_night.jpg", "shipwreck": "shipwreck.jpg"}  # van Gogh 1889; Turner 1805
+LONGER_SIDE = 384  # of a painting, in pixels: it decides how wide its strokes are
+
+
+def style_picture(name: str) -> Tensor:
+    """The picture of a style (1, 3, H, W): drawn by `imtrans.data.styles`, or a painting.
+
+    Args:
+        name: A name in ``STYLES`` or in ``PAINTINGS``.
+
+    Raises:
+        ValueError: If no style has this name.
+        FileNotFoundError: If the painting is not on this machine; the sentence says where it is looked for.
+    """
+    if name in STYLES:
+        return STYLES[name]()
+    if name not in PAINTINGS:
+        raise ValueError(f"no style is called {name!r}: there are {', '.join((*STYLES, *PAINTINGS))}")
+    root, place = assets.data_root(), f"style_transfer/style/{PAINTINGS[name]}"
+    if root is None or not (root / place).is_file():
+        raise FileNotFoundError(f"the painting {name} does not come with the course: put it at $IMTRANS_DATA/{place}")
+    painting = images.read(root / place)
+    factor = Fraction(LONGER_SIDE, max(painting.shape[-2:])).limit_denominator(100)
+    return imresize(painting, factor).clamp(0, 1)
+
+
+class PerceptualLoss:
+    """Content, style and smoothness of a stylised picture, the first two as relative errors.
+
+    Args:
+        style: Function that returns the picture of the style (1, 3, H, W).
+        style_weight: Weight of the mean over the style taps; that of the content is 1.
+        style_taps: Names of the features whose Gram matrices are compared.
+        content_tap: Name of the features that are compared themselves.
+        trunk: Name of the loss network. It is loaded with the first batch, and so is the picture of the style: a
+            recipe can be read without them.
+    """
+
+    def __init__(
+        self,
+        style: Callable[[], Tensor],
+        style_weight: float = STYLE_WEIGHT,
+        style_taps: tuple[str, ...] = STYLE_TAPS,
+        content_tap: str = CONTENT_TAP,
+        trunk: str = "hybrid",
+    ) -> None:
+        self.style, self.style_weight, self.trunk = style, style_weight, trunk
+        self.style_taps, self.content_tap = style_taps, content_tap
+        self.networks: tuple[nn.Module, nn.Module] | None = None
+
+    def __call__(self, prediction: Tensor, content: Tensor) -> Tensor:
+        """The loss of stylised pictures of the contents, both RGB (N, 3, H, W) on the scale of [0, 1]."""
+        of_content, of_style, smoothness = self.parts(prediction, content)
+        return of_content + self.style_weight * of_style + SMOOTHNESS * smoothness
+
+    def parts(self, prediction: Tensor, content: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The errors of content and style, and the total variation: unweighted scalars."""
+        device, low = prediction.device, hardware.autocast_dtype(prediction.device)
+        # Most of the time goes into the loss network: in low precision where the device has it natively.
+        with torch.autocast(device.type, low, enabled=low is not None):
+            if self.networks is None:
+                self._prepare(device)
+            both, content_network = self.networks
+            found = both(prediction)
+            with torch.no_grad():
+                target = content_network(content)[self.content_tap].float()
+            grams = {tap: normalized_gram(found[tap]).float() for tap in self.style_taps}
+        errors = [
+            relative_error(grams[tap], wanted.expand(len(prediction), -1, -1)) for tap, wanted in self.wanted.items()
+        ]
+        of_content = relative_error(found[self.content_tap].float(), target)
+        smoothness = total_variation(prediction)
+        return of_content, torch.stack(errors).mean(), smoothness
+
+    def _prepare(self, device: torch.device) -> None:
+        taps = dict.fromkeys((*self.style_taps, self.content_tap))
+        self.networks = tuple(features.load(names, self.trunk).to(device) for names in (taps, (self.content_tap,)))
+        with torch.no_grad():
+            found = self.networks[0](self.style().to(device))
+            self.wanted = {tap: normalized_gram(found[tap]).float() for tap in self.style_taps}
+
+
+def held_out(style: str) -> Callable[[nn.Module], dict[str, float]]:
+    """What a training is watched by: the loss on pictures that no training sees, lower is better.
+
+    Args:
+        style: Name of the style.
+    """
+    pictures, loss = validation_pictures(192), PerceptualLoss(partial(style_picture, style))
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        with torch.no_grad():
+            return {"error": fmean(float(loss(network(picture), picture)) for _, picture in pictures)}
+
+    return validate
+
+
+def full(*, style: str, data: Folders = None) -> Recipe:
+    """Our best schedule. Later styles start from the weights of the first.
+
+    Args:
+        style: Name of the style, see `style_picture`.
+        data: Folders of pictures in place of ImageNet1000_256, BSD200 and BSD500_test.
+    """
+    pictures = training_pictures(("ImageNet1000_256", "BSD200", "BSD500_test"), data).rgb()
+    return Recipe(
+        name=f"johnson-{style}",
+        budget="full",
+        model=StyleNetwork.small,
+        data=crops(pictures.pictures, 128),
+        sources=(*pictures.sources, f"style: {style}", "loss network: hybrid"),
+        loss=PerceptualLoss(partial(style_picture, style)),
+        optimizer=MuonAndAdam(0.02),
+        schedule=cosine(warmup=50),
+        steps=1_600,
+        batch=4,
+        validate_every=400,
+        autocast=True,
+    )
+
+
+def quick(*, style: str, data: Folders = None) -> Recipe:
+    """A minute of CPU on the bundled photographs, with the loss network that ships.
+
+    Args:
+        style: Name of the style, see `style_picture`.
+        data: Folders of pictures in place of the bundled ones.
+    """
+    pictures = training_pictures(folders=data).rgb()
+    return Recipe(
+        name=f"johnson-{style}",
+        budget="quick",
+        model=StyleNetwork.small,
+        data=crops(pictures.pictures, 96),
+        sources=(*pictures.sources, f"style: {style}", "loss network: small"),
+        loss=PerceptualLoss(partial(style_picture, style), trunk="small"),
+        optimizer=MuonAndAdam(0.02),
+        schedule=cosine(warmup=10),
+        steps=100,
+        batch=2,
+        validate_every=50,
+    )
+
+
+def classroom(*, style: str, data: Folders = None) -> Recipe:
+    """Some minutes of a small GPU on the bundled photographs.
+
+    Args:
+        style: Name of the style, see `style_picture`.
+        data: Folders of pictures in place of the bundled ones.
+    """
+    recipe = quick(style=style, data=data)
+    return replace(recipe, budget="class", steps=4_000, batch=4, validate_every=800, workers=2, autocast=True)
+
+
+def paper(*, style: str, data: Folders = None) -> Recipe:
+    """The paper's network, optimiser and length; for its pictures, MS-COCO, ``data`` has to name a folder.
+
+    The paper does not print the weights of content and style: they are ours.
+
+    Args:
+        style: Name of the style, see `style_picture`.
+        data: Folders of pictures in place of ImageNet1000_256, BSD200 and BSD500_test.
+    """
+    pictures = training_pictures(("ImageNet1000_256", "BSD200", "BSD500_test"), data).rgb()
+    taps = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    return Recipe(
+        name=f"johnson-{style}",
+        budget="paper",
+        model=StyleNetwork,
+        data=crops(pictures.pictures, 256),
+        sources=(*pictures.sources, f"style: {style}", "loss network: hybrid"),
+        loss=PerceptualLoss(partial(style_picture, style), style_taps=taps, content_tap="relu2_2"),
+        optimizer=Adam(1e-3),
+        schedule=constant,
+        steps=40_000,
+        batch=4,
+        workers=2,
+    )
+
+
+recipe = by_budget(quick, classroom, full, paper)
