@@ -138,7 +138,6 @@ def algorithm() -> None:
     figure, ax = figures.canvas(width=7.2, height=4.3)
     ax.set(xlim=(0, 72), ylim=(0, 43), aspect="equal")
     ax.axis("off")
-    places = {"a, the artwork": (1, styles.strokes()), "x, noise or a copy of p, then …": (26, photograph())}
     places = {
         "artwork a": (2, artwork()[..., :128, :128]),
         "picture x": (28.5, kept("ratio-0.1")),
@@ -153,14 +152,26 @@ def algorithm() -> None:
             used = {2: name, 28.5: name}.get(left) or (name if name == "relu4_1" else "")
             text = used.replace("relu4_1", "relu4_2") if left == 55 else used
             strong = bool(used)
-            ax.add_patch(_box(left + 2.5, y, 10, 3.4, figures.COLORS[0 if left == 2 else 1] if strong else figures.GRID))
+            ax.add_patch(
+                _box(left + 2.5, y, 10, 3.4, figures.COLORS[0 if left == 2 else 1] if strong else figures.GRID)
+            )
             ax.text(left + 7.5, y + 1.6, text, ha="center", va="center", fontsize=8, color=figures.INK)
     for y, _ in boxes:
         _arrow(ax, (14.7, y + 1.7), (30.8, y + 1.7), figures.COLORS[0])
     y = boxes[3][0]
     _arrow(ax, (57.3, y + 1.7), (41.2, y + 1.7), figures.COLORS[1])
-    ax.text(22.6, 31.8, "Gram matrices:\n$E_l$ at each layer", ha="center", va="bottom", fontsize=9, color=figures.COLORS[0])
-    ax.text(49.3, y + 2.4, "features:\n$\\mathcal{L}_{content}$", ha="center", va="bottom", fontsize=9, color=figures.COLORS[1])
+    ax.text(
+        22.6, 31.8, "Gram matrices:\n$E_l$ at each layer", ha="center", va="bottom", fontsize=9, color=figures.COLORS[0]
+    )
+    ax.text(
+        49.3,
+        y + 2.4,
+        "features:\n$\\mathcal{L}_{content}$",
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        color=figures.COLORS[1],
+    )
     ax.annotate(
         "",
         (45.2, 8),
@@ -176,7 +187,13 @@ def _box(left: float, bottom: float, width: float, height: float, color: str):
     from matplotlib.patches import FancyBboxPatch
 
     return FancyBboxPatch(
-        (left, bottom), width, height, boxstyle="round,pad=0,rounding_size=0.6", facecolor="none", edgecolor=color, linewidth=1.6
+        (left, bottom),
+        width,
+        height,
+        boxstyle="round,pad=0,rounding_size=0.6",
+        facecolor="none",
+        edgecolor=color,
+        linewidth=1.6,
     )
 
 
@@ -185,29 +202,9 @@ def _arrow(ax, start: tuple[float, float], end: tuple[float, float], color: str)
 
 
 def lives_on() -> None:
-    """What is optimised, by what a style is named, and what measures it, from 2015 on."""
-    rows = [
-        ("Gatys 2015", "pixels", "one picture", "Gram matrices"),
-        ("Johnson 2016 (lecture 2)", "a network", "one picture", "Gram matrices"),
-        ("AdaIN 2017 (lecture 4)", "a decoder, once", "any picture", "means and deviations"),
-        ("STROTSS 2019, Heitz 2021", "pixels", "one picture", "distances of distributions"),
-        ("CLIPstyler 2022", "a network", "a sentence", "CLIP, VGG for content"),
-        ("Style Matching Score 2025", "pixels or a network", "a tuned model", "scores of diffusion"),
-    ]
-    figure, ax = figures.canvas(width=7.2, height=3.0)
-    ax.axis("off")
-    heads = ("", "what is optimised", "what says the style", "what measures it")
-    table = ax.table([list(row) for row in rows], colLabels=heads, cellLoc="left", loc="center", edges="horizontal")
-    table.auto_set_font_size(False)
-    table.set_fontsize(9.5)
-    table.scale(1, 1.65)
-    table.auto_set_column_width(range(4))
-    for (row, column), cell in table.get_celld().items():
-        cell.set_edgecolor(figures.GRID)
-        cell.get_text().set_color(figures.COLORS[0] if row and column == 1 else figures.INK)
-        if row == 0 or column == 0:
-            cell.get_text().set_weight("bold")
-    (FIGURES / "gatys-lives-on.png").write_bytes(figures.png(figure))
+    """Two measures of the same style."""
+    panels = {"Gram matrices": kept("ratio-0.1"), "means and deviations": kept("statistic-means")}
+    sheet(panels, "gatys-lives-on.jpg", 2, 2)
 
 
 DRAWN = (paintings, tiles, content, texture, ratio, start, layer, photo, random, sizes, optimizer, algorithm, lives_on)

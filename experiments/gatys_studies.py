@@ -12,6 +12,7 @@ Each study writes results/gatys-STUDY.csv and its pictures results/gatys-STUDY-N
 - sizes: one size against two at equal time.
 - layer: the content loss at relu2_2 in place of relu4_2.
 - photo: a photograph at dusk as the style of one by day.
+- statistic: means and standard deviations of the channels in place of Gram matrices.
 
 Run it with the names of studies to write these alone.
 """
@@ -192,8 +193,21 @@ def photo() -> None:
     experiments.write("gatys-photo", [last])
 
 
+def means_and_deviations(features: Tensor) -> Tensor:
+    """Mean and standard deviation of each channel, (1, 2 C): what AdaIN compares."""
+    return torch.cat([features.mean(dim=(2, 3)), features.flatten(2).std(dim=2)], dim=1)
+
+
+def statistic() -> None:
+    """Another measure of the style; `ratio` has Gram matrices."""
+    picture, _, last = paint(network=trunk(*stylize.STYLE, *stylize.CONTENT), statistic=means_and_deviations)
+    keep("statistic", "means", picture)
+    errors = [float(value) for value in gram_errors(picture).values()]
+    experiments.write("gatys-statistic", [last | {"gram_error": f"{sum(errors) / len(errors):.3f}"}])
+
+
 STUDIES: dict[str, Callable[[], None]] = {
-    study.__name__: study for study in (content, texture, ratio, start, optimizer, sizes, layer, photo)
+    study.__name__: study for study in (content, texture, ratio, start, optimizer, sizes, layer, photo, statistic)
 }
 
 

@@ -39,6 +39,11 @@ def test_the_style_error_falls(pictures, network, optimizer):
     assert steps[-1].content > steps[0].content
 
 
+def test_another_statistic_can_be_the_style(pictures, network):
+    _, steps = paint(pictures, network, alpha=0.0, statistic=lambda x: x.mean(dim=(2, 3)), steps=(20,))
+    assert steps[-1].style < 0.05 * steps[0].style
+
+
 def test_more_weight_on_the_content_keeps_more_of_it(pictures, network):
     last = [paint(pictures, network, alpha=alpha)[1][-1] for alpha in (0.01, 10.0)]
     assert last[1].content < last[0].content

@@ -64,6 +64,7 @@ def gatys(
     network: nn.Module | None = None,
     content_layers: Sequence[str] = CONTENT,
     style_layers: Sequence[str] = STYLE,
+    statistic: Callable[[Tensor], Tensor] = losses.gram_per_position,
     alpha: float = 0.05,
     beta: float = 1.0,
     smoothness: float = 0.02,
@@ -88,6 +89,8 @@ def gatys(
         network: Feature network whose taps include all layers, see `features.load`; None loads the best trunk here.
         content_layers: Layers of the content loss, each with the same weight.
         style_layers: Layers of the style loss, each with the same weight w_l.
+        statistic: What the style loss compares at a layer: a function of its features (1, C, H, W) that does not depend
+            on their size.
         alpha: Weight α of the content loss; 0 leaves a texture without content.
         beta: Weight β of the style loss; 0 reconstructs the photograph from its features.
         smoothness: Weight of the total variation.
@@ -121,7 +124,7 @@ def gatys(
         for factor, count in zip(pyramid, steps, strict=True):
             # The two pictures at this size, and what is wanted of x
             photograph, artwork = (_shrunk(picture.to(device), factor) for picture in (content, style))
-            wanted = _Targets(network, photograph, artwork, content_layers, style_layers)
+            wanted = _Targets(network, photograph, artwork, content_layers, style_layers, statistic)
             x = _start(start, photograph, artwork, seed) if x is None else _enlarged(x, photograph)
             x = x.detach().clone(memory_format=torch.contiguous_format).requires_grad_()  # as L-BFGS wants it
             descent = OPTIMIZERS[optimizer]([x])
@@ -305,7 +308,7 @@ def _check_regions(
 
 
 class _Targets:
-    """What is wanted of a picture: features of the photograph, Gram matrices of the artwork."""
+    """What is wanted of a picture: features of the photograph, Gram matrices or other statistics of the artwork."""
 
     def __init__(
         self,
@@ -314,21 +317,19 @@ class _Targets:
         artwork: Tensor,
         content_layers: Sequence[str],
         style_layers: Sequence[str],
+        statistic: Callable[[Tensor], Tensor],
     ) -> None:
-        self.network = network
+        self.network, self.statistic = network, statistic
         with torch.no_grad():
             of_photograph, of_artwork = network(photograph), network(artwork)
         self.content = {layer: of_photograph[layer] for layer in content_layers}
-        self.grams = {layer: losses.gram_per_position(of_artwork[layer]) for layer in style_layers}
+        self.style = {layer: statistic(of_artwork[layer]) for layer in style_layers}
 
     def errors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Relative content and style error, each a mean over its layers."""
         found = self.network(x)
         content = [losses.relative_error(found[layer], target) for layer, target in self.content.items()]
-        style = [
-            losses.relative_error(losses.gram_per_position(found[layer]), target)
-            for layer, target in self.grams.items()
-        ]
+        style = [losses.relative_error(self.statistic(found[layer]), target) for layer, target in self.style.items()]
         return tuple(torch.stack(errors).mean() if errors else x.new_zeros(()) for errors in (content, style))
 
 
