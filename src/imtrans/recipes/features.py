@@ -87,9 +87,9 @@ def full(*, data: Folders = None) -> Recipe:
         loss=Distillation(),
         optimizer=MuonAndAdam(0.01),
         schedule=cosine(warmup=100),
-        steps=4_500,
+        steps=2_500,
         batch=8,
-        validate_every=450,
+        validate_every=500,
         autocast=True,
     )
 
