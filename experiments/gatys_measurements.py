@@ -32,7 +32,7 @@ def tiles(network: torch.nn.Module) -> None:
     strokes = styles.strokes()
     wanted = {layer: gram_per_position(x) for layer, x in network(strokes).items()}
     pictures = {str(tile): shuffled(strokes, tile) for tile in TILES} | {"glass": styles.glass()}
-    pictures["flipped"] = strokes.flip(-1)
+    pictures |= {"mirrored": strokes.flip(-1), "upside down": strokes.flip(-2)}
     rows = []
     for name, picture in pictures.items():
         found = network(picture)
