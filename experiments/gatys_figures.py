@@ -116,7 +116,7 @@ def random() -> None:
 
 def sizes() -> None:
     """One size and two."""
-    panels = {"one size, 40 steps": kept("sizes-one"), "two sizes, 80 and 20 steps": kept("sizes-two")}
+    panels = {"one size, 32 steps": kept("sizes-one"), "two sizes, 64 and 16 steps": kept("sizes-two")}
     sheet(panels, "gatys-sizes.jpg", 2, 2)
 
 
@@ -124,7 +124,7 @@ def optimizer() -> None:
     """The loss over the steps."""
     rows = experiments.rows("gatys-optimizer")
     figure, ax = figures.canvas(width=6.4, height=3.2)
-    labels = {"lbfgs": "L-BFGS"} | {f"adam {rate}": f"Adam, rate {rate}" for rate in ("0.005", "0.02", "0.08")}
+    labels = {"lbfgs": "L-BFGS"} | {f"adam {rate}": f"Adam, rate {rate}" for rate in ("0.01", "0.05")}
     for name, label in labels.items():
         points = [row for row in rows if row["optimizer"] == name]
         ax.plot([row["step"] for row in points], [row["loss"] for row in points], linewidth=2, label=label)
@@ -146,40 +146,23 @@ def algorithm() -> None:
     for label, (left, picture) in places.items():
         ax.imshow(picture[0].permute(1, 2, 0).clamp(0, 1), extent=(left, left + 15, 1, 16), interpolation="lanczos")
         ax.text(left + 7.5, -1.2, label, ha="center", va="top", fontsize=10, color=figures.INK)
-    boxes = [(19 + 4.8 * k, name) for k, name in enumerate(stylize.STYLE)]
-    for left in (2, 28.5, 55):
-        for y, name in boxes:
-            used = {2: name, 28.5: name}.get(left) or (name if name == "relu4_1" else "")
-            text = used.replace("relu4_1", "relu4_2") if left == 55 else used
-            strong = bool(used)
-            ax.add_patch(
-                _box(left + 2.5, y, 10, 3.4, figures.COLORS[0 if left == 2 else 1] if strong else figures.GRID)
-            )
-            ax.text(left + 7.5, y + 1.6, text, ha="center", va="center", fontsize=8, color=figures.INK)
-    for y, _ in boxes:
-        _arrow(ax, (14.7, y + 1.7), (30.8, y + 1.7), figures.COLORS[0])
-    y = boxes[3][0]
-    _arrow(ax, (57.3, y + 1.7), (41.2, y + 1.7), figures.COLORS[1])
-    ax.text(
-        22.6, 31.8, "Gram matrices:\n$E_l$ at each layer", ha="center", va="bottom", fontsize=9, color=figures.COLORS[0]
-    )
-    ax.text(
-        49.3,
-        y + 2.4,
-        "features:\n$\\mathcal{L}_{content}$",
-        ha="center",
-        va="bottom",
-        fontsize=9,
-        color=figures.COLORS[1],
-    )
-    ax.annotate(
-        "",
-        (45.2, 8),
-        (45.2, 30),
-        arrowprops={"arrowstyle": "-|>", "color": figures.INK, "linewidth": 2, "linestyle": "--"},
-    )
-    ax.text(46.4, 19, "gradient with\nrespect to\nthe pixels", fontsize=9, va="center", color=figures.INK)
-    ax.set_ylim(-4, 43)
+    rows = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
+    for k, name in enumerate(rows):
+        y = 18.5 + 4 * k
+        for left, color in ((2, figures.COLORS[0]), (28.5, figures.INK), (55, figures.COLORS[1])):
+            used = left == 28.5 or (name == "relu4_2") == (left == 55)
+            ax.add_patch(_box(left + 2.5, y, 10, 3, color if used else figures.GRID))
+            ax.text(left + 7.5, y + 1.4, name if used else "", ha="center", va="center", fontsize=8, color=figures.INK)
+        if name in stylize.STYLE:
+            _arrow(ax, (14.7, y + 1.5), (30.8, y + 1.5), figures.COLORS[0])
+        else:
+            _arrow(ax, (57.3, y + 1.5), (41.2, y + 1.5), figures.COLORS[1])
+    ax.text(22.7, 41, "Gram matrices: $E_l$", ha="center", fontsize=9, color=figures.COLORS[0])
+    ax.text(49.3, 41, "features: $\\mathcal{L}_{content}$", ha="center", fontsize=9, color=figures.COLORS[1])
+    bend = {"connectionstyle": "arc3,rad=-0.25", "linestyle": "--", "linewidth": 2}
+    ax.annotate("", (43.7, 9), (41.4, 31), arrowprops={"arrowstyle": "-|>", "color": figures.INK, **bend})
+    ax.text(46.6, 20, "gradient with\nrespect to\nthe pixels", fontsize=9, va="center", color=figures.INK)
+    ax.set_ylim(-4, 44)
     (FIGURES / "gatys-algorithm.png").write_bytes(figures.png(figure))
 
 

@@ -8,7 +8,7 @@ Each study writes results/gatys-STUDY.csv and its pictures results/gatys-STUDY-N
 - ratio: the transfer at several ratios α/β.
 - start: the transfer from the photograph, from the style picture and from noise of two seeds, with the distance
   between the two latter.
-- optimizer: errors over the steps, L-BFGS and Adam at three rates.
+- optimizer: errors over the steps, L-BFGS and Adam at two rates.
 - sizes: one size against two at equal time.
 - layer: the content loss at relu2_2 in place of relu4_2.
 - photo: a photograph at dusk as the style of one by day.
@@ -146,15 +146,13 @@ def start() -> None:
 def optimizer() -> None:
     """Errors over the steps."""
     kinds = {"lbfgs": stylize.OPTIMIZERS["lbfgs"]}
-    kinds |= {
-        f"adam {rate:g}": lambda pixels, rate=rate: torch.optim.Adam(pixels, lr=rate) for rate in (0.005, 0.02, 0.08)
-    }
+    kinds |= {f"adam {rate:g}": lambda pixels, rate=rate: torch.optim.Adam(pixels, lr=rate) for rate in (0.01, 0.05)}
     rows = []
     for name, build in kinds.items():
         stylize.OPTIMIZERS[name] = build
-        _, steps, last = paint(network=trunk(*stylize.STYLE, *stylize.CONTENT), optimizer=name, steps=(120,))
+        _, steps, last = paint(network=trunk(*stylize.STYLE, *stylize.CONTENT), optimizer=name, steps=(60,))
         for step in steps:
-            if step.step in (1, 2, 3, 5, 7, 10, 14, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120):
+            if step.step in (1, 2, 3, 5, 7, 10, 14, 20, 30, 40, 50, 60):
                 total = ALPHA * step.content + step.style
                 errors = {"content": f"{step.content:.4f}", "style": f"{step.style:.4f}", "loss": f"{total:.4f}"}
                 rows.append(
@@ -166,9 +164,9 @@ def optimizer() -> None:
 def sizes() -> None:
     """One size against two at equal cost: a step at half the side costs a quarter."""
     rows = []
-    for name, steps in {"one": (40,), "two": (80, 20)}.items():
+    for name, steps in {"one": (32,), "two": (64, 16)}.items():
         network = trunk(*stylize.STYLE, *stylize.CONTENT)
-        picture, _, last = paint(content=photograph(192), style=artwork(192), network=network, steps=steps)
+        picture, _, last = paint(content=photograph(160), style=artwork(160), network=network, steps=steps)
         keep("sizes", name, picture)
         rows.append({"sizes": name} | last)
         experiments.write("gatys-sizes", rows)

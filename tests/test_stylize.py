@@ -56,6 +56,13 @@ def test_content_is_rebuilt_from_its_features_without_a_style(pictures, network)
     assert steps[-1].style == 0
 
 
+def test_a_texture_of_the_lowest_layer_leaves_the_noise(pictures, network):
+    """From faint noise the curvature of the style loss is negative, and L-BFGS has plain gradient steps only."""
+    layers = {"style_layers": ("relu1_1",), "content_layers": ()}
+    _, steps = paint(pictures, network, alpha=0.0, start="noise", steps=(20,), **layers)
+    assert steps[-1].style < 0.5 * steps[0].style
+
+
 def test_sizes_grow_to_that_of_the_photograph(pictures, network):
     painted, steps = paint(pictures, network, steps=(3, 2))
     assert [tuple(step.picture.shape[-2:]) for step in steps] == [(35, 42)] * 3 + [(70, 83)] * 2

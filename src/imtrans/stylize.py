@@ -33,6 +33,7 @@ from imtrans.resize import imresize
 CONTENT = ("relu4_2",)
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 RANGE = 2.0  # weight of pixels outside of [0, 1]: without it the optimum leaves the range by far
+FIRST = 0.01  # root mean square of the change of the pixels in a plain gradient step
 STARTS = ("content", "style", "noise")
 OPTIMIZERS: dict[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
     "lbfgs": lambda pixels: torch.optim.LBFGS(pixels, max_iter=1, tolerance_grad=0, tolerance_change=0),
@@ -128,20 +129,26 @@ def gatys(
             x = _start(start, photograph, artwork, seed) if x is None else _enlarged(x, photograph)
             x = x.detach().clone(memory_format=torch.contiguous_format).requires_grad_()  # as L-BFGS wants it
             descent = OPTIMIZERS[optimizer]([x])
+            errors: dict[str, Tensor] = {}
+
+            def loss(x: Tensor = x, wanted: _Targets = wanted, errors: dict[str, Tensor] = errors) -> Tensor:
+                errors["content"], errors["style"] = wanted.errors(x)
+                total = alpha * errors["content"] + beta * errors["style"]
+                return total + smoothness * losses.total_variation(x) + RANGE * losses.out_of_range(x)
+
+            # L-BFGS descends by plain gradients until it meets positive curvature: these should have a sensible length
+            (gradient,) = torch.autograd.grad(loss(), x)
+            scale = FIRST / gradient.square().mean().sqrt().clamp(min=1e-12)
+
+            def closure(descent=descent, loss=loss, scale=scale) -> Tensor:
+                descent.zero_grad()
+                value = scale * loss()
+                value.backward()
+                return value
 
             for _ in range(count):
-                errors = {}
-
-                def closure(x=x, descent=descent, wanted=wanted, errors=errors) -> Tensor:
-                    descent.zero_grad()
-                    errors["content"], errors["style"] = wanted.errors(x)
-                    loss = alpha * errors["content"] + beta * errors["style"]
-                    loss = loss + smoothness * losses.total_variation(x) + RANGE * losses.out_of_range(x)
-                    loss.backward()
-                    return loss
-
-                loss = descent.step(closure)
-                if not loss.isfinite():
+                value = descent.step(closure)
+                if not value.isfinite():
                     raise FloatingPointError("the loss is no longer finite: --optimizer adam takes smaller steps")
                 done += 1
                 bar.update()
