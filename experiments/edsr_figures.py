@@ -209,13 +209,13 @@ def pretraining() -> None:
 
 
 def ensemble() -> None:
-    """The gain of the self-ensemble, measured and foretold."""
+    """The gain of the self-ensemble, measured and computed from the spread."""
     rows = [row for row in experiments.rows("edsr-ensemble") if row["picture"] != "mean"]
     figure, ax = figures.canvas(width=5.6, height=2.8)
     place = np.arange(len(rows))
-    foretold = [10 * np.log10((row["mse_of_mean"] + row["spread"]) / row["mse_of_mean"]) for row in rows]
+    computed = [10 * np.log10((row["mse_of_mean"] + row["spread"]) / row["mse_of_mean"]) for row in rows]
     ax.bar(place - 0.2, [row["gain"] for row in rows], 0.38, label="measured")
-    ax.bar(place + 0.2, foretold, 0.38, label="foretold from the spread")
+    ax.bar(place + 0.2, computed, 0.38, label="from the spread")
     ax.set_xticks(place, [row["picture"] for row in rows])
     ax.set(ylabel="gain in dB")
     ax.legend(frameon=False, fontsize=9)

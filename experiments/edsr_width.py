@@ -1,9 +1,11 @@
 """Lecture 8: why a wide network needs residual scaling.
 
-All on the paper's scale, levels 0 … 255 less the mean. Writes two tables. results/edsr-steps.csv: how far one step of
+All on the paper's scale, levels 0 … 255 less the mean. Writes three tables. results/edsr-steps.csv: how far one step of
 Adam at the paper's rate moves the output of a fresh network of 16 blocks, by width and ρ, in levels; mean of three
-starts. results/edsr-wide.csv: the loss of the paper's 32 blocks of 256 features, with ρ = 1 and ρ = 0.1, in its first
-steps on small patches of the bundled photographs.
+starts. results/edsr-shares.csv: the same at 256 features, if only the branches of the blocks learn, only the rest, or
+all; with ρ = 0.1, and with the second convolution of each block at a tenth of its usual start. results/edsr-wide.csv:
+the loss of the paper's 32 blocks of 256 features, with ρ = 1 and ρ = 0.1, in its first steps on small patches of the
+bundled photographs.
 """
 
 import torch
@@ -17,6 +19,7 @@ from imtrans.recipes.pictures import training_pictures
 RATE = 1e-4  # Adam's, in the paper
 SEEDS = (0, 1, 2)
 WIDTHS = ((64, 1.0), (128, 1.0), (256, 1.0), (256, 0.1))  # features, ρ
+BRAKES = {"none": (1.0, 1.0), "rho": (0.1, 1.0), "start": (1.0, 0.1)}  # ρ, factor on the start of the branches' ends
 STEPS, PATCH, BATCH = 20, 8, 2
 
 
@@ -34,13 +37,40 @@ def levels(model: EDSR, low_res: torch.Tensor) -> torch.Tensor:
     return model.tail(features + model.body(features))
 
 
-def movement(features: int, residual_scale: float, low_res: torch.Tensor, high_res: torch.Tensor) -> float:
-    """Root mean square change of the output by the first step, in levels, mean over the starts."""
+def movement(
+    features: int,
+    residual_scale: float,
+    low_res: torch.Tensor,
+    high_res: torch.Tensor,
+    *,
+    start: float = 1.0,
+    learns: str = "all",
+) -> float:
+    """Root mean square change of the output by the first step, in levels, mean over the starts.
+
+    Args:
+        features: Number of channels.
+        residual_scale: ρ.
+        low_res: Batch of inputs in [0, 1].
+        high_res: Targets in [0, 1].
+        start: Factor on the initial second convolution of each block.
+        learns: What takes the step: "branches" of the blocks, the "rest", or "all".
+    """
     moved = 0.0
     for seed in SEEDS:
         torch.manual_seed(seed)
         model = EDSR(2, blocks=16, features=features, residual_scale=residual_scale)
-        optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+        blocks = model.body[:-1]
+        for block in blocks:
+            for parameter in block.layers[-1].parameters():
+                parameter.data *= start
+        inside = set(blocks.parameters())
+        learners = {
+            "all": model.parameters(),
+            "branches": blocks.parameters(),
+            "rest": [p for p in model.parameters() if p not in inside],
+        }
+        optimizer = torch.optim.Adam(learners[learns], lr=RATE)
         before = levels(model, low_res)
         F.l1_loss(before, 255 * (high_res - model.mean)).backward()
         optimizer.step()
@@ -73,6 +103,17 @@ def main() -> None:
         for features, rho in WIDTHS
     ]
     experiments.write("edsr-steps", rows)
+
+    rows = [
+        {
+            "brake": brake,
+            "learns": learns,
+            "levels": f"{movement(256, rho, low_res, high_res, start=start, learns=learns):.1f}",
+        }
+        for brake, (rho, start) in BRAKES.items()
+        for learns in ("all", "branches", "rest")
+    ]
+    experiments.write("edsr-shares", rows)
 
     batch = batches(PATCH, BATCH)
     curves = {rho: losses(rho, batch) for rho in (1.0, 0.1)}

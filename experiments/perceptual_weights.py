@@ -16,8 +16,8 @@ from imtrans.recipes.johnson import PerceptualLoss, style_picture
 
 STYLE = "strokes"
 WEIGHTS = (0.3, 3, 30, 300)  # of the style, at a content weight of 1; the recipes have 30
-STEPS, LONGER = 60, 150
-BOX = (96, 16, 160, 160)  # left, top, width, height: the astronaut's face
+STEPS, LONGER = 40, 100
+BOX = (176, 48, 128, 128)  # left, top, width, height: the astronaut's face
 
 
 def optimised(loss: PerceptualLoss, content: Tensor, steps: int) -> tuple[Tensor, list[float]]:
@@ -30,6 +30,7 @@ def optimised(loss: PerceptualLoss, content: Tensor, steps: int) -> tuple[Tensor
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
+        picture.data.clamp_(0, 1)  # otherwise the optimum leaves the range by far
         values.append(value.item())
     return picture.detach(), values
 
@@ -37,6 +38,7 @@ def optimised(loss: PerceptualLoss, content: Tensor, steps: int) -> tuple[Tensor
 def main() -> None:
     """Optimise, write."""
     content = images.crop(photos.photo("astronaut").picture, BOX)
+    images.write(experiments.FOLDERS[-1] / "perceptual-weights-content.png", content)
     rows, style = [], partial(style_picture, STYLE)
     for weight in WEIGHTS:
         loss = PerceptualLoss(style, style_weight=weight)

@@ -1,11 +1,13 @@
 """Lecture 11: what the gates of a small RCAN do, and what tiles change (needs BSD500_test and Set5).
 
 Reads results/rcan-short.safetensors. Writes results/rcan-gates.csv (the gates of some pictures, one row per picture and
-block), rcan-fixed.csv (Set5 ×2, rgb-y, with gates that no longer look at the picture) and rcan-tiles.csv (tiles beside
-the whole picture).
+block), rcan-starts.csv (gates before and after the training, on two scales of values), rcan-fixed.csv (Set5 ×2, rgb-y,
+with gates that no longer look at the picture) and rcan-tiles.csv (tiles beside the whole picture). Names of parts on
+the command line restrict it to these: gates, starts, tiles.
 """
 
 import copy
+import sys
 from collections.abc import Iterable
 
 import torch
@@ -21,6 +23,7 @@ from imtrans.models.rcan import RCAN, ChannelAttention
 from imtrans.restore import super_resolve
 
 SCALE, SIDE = 2, 96  # of the pieces whose gates are shown, in pixels of the low resolution
+PATCH, PHOTOGRAPHS = 48, ("face", "suit", "fur")  # the paper's patches
 TILE = 64
 OVERLAPS = (0, 5, 10, 20, 40)
 
@@ -95,14 +98,8 @@ def measure_gates(network: RCAN, pictures: Iterable[Tensor]) -> None:
             rows.append({"picture": name, "block": block} | channels)
     experiments.write("rcan-gates", rows)
 
-    # Spread over channels: of the mean gates. Spread over pictures: of one channel's gate, averaged over channels.
     all_gates = torch.stack([gates(network, bicubic_down(p, SCALE)) for p in pictures])  # (pictures, blocks, C)
     mean = all_gates.mean(dim=0)
-    spread = {
-        "mean": mean.mean(),
-        "over_channels": mean.std(dim=1).mean(),
-        "over_pictures": all_gates.std(dim=0).mean(),
-    }
     half = torch.full_like(mean, 0.5)
     flat = mean.mean(dim=1, keepdim=True).expand_as(mean)
     networks = {
@@ -116,8 +113,50 @@ def measure_gates(network: RCAN, pictures: Iterable[Tensor]) -> None:
     for name, changed in networks.items():
         psnr = evaluate(changed, set5, Downscale(SCALE), protocol="rgb-y").psnr
         rows.append({"gates": name, "psnr": f"{psnr:.2f}", "pictures": len(all_gates), "protocol": "rgb-y"})
-        rows[-1] |= {key: f"{value:.3f}" for key, value in spread.items()}
+        rows[-1] |= spreads(all_gates)
     experiments.write("rcan-fixed", rows)
+
+
+def spreads(all_gates: Tensor) -> dict[str, str]:
+    """Of gates (pictures, blocks, C): their mean, its spread over channels, one channel's spread over pictures."""
+    mean = all_gates.mean(dim=0)
+    values = {
+        "mean": mean.mean(),
+        "over_channels": mean.std(dim=1).mean(),
+        "over_pictures": all_gates.std(dim=0).mean(),
+    }
+    return {key: f"{value:.3f}" for key, value in values.items()}
+
+
+def measure_starts(network: RCAN) -> None:
+    """Gates of fresh networks for three photographs, with values to 1 and to 255; what the trained one made of them."""
+    pieces = [crop(picture, (0, 0, PATCH, PATCH)) for name, picture in inputs().items() if name in PHOTOGRAPHS]
+    rows = []
+    for name, build in {"small": RCAN.small, "paper": RCAN}.items():
+        torch.manual_seed(0)  # the start of the trained one, too
+        fresh = build(SCALE).eval()
+        for levels in (1, 255):
+            all_gates = torch.stack([gates(fresh, levels * (x - fresh.mean) + fresh.mean) for x in pieces])
+            rows.append({"network": name, "state": "fresh", "levels": levels} | spreads(all_gates))
+            rows[-1] |= {"moved": "", "map_mean": "", "map_spread": "", "off": ""}
+            if name == "small" and levels == 1:
+                start = all_gates
+    all_gates = torch.stack([gates(network, x) for x in pieces])
+    rows.append({"network": "small", "state": "trained", "levels": 1} | spreads(all_gates))
+    rows[-1]["moved"] = f"{(all_gates - start).abs().mean():.3f}"
+
+    maps, rectified = [], []
+    network = copy.deepcopy(network)
+    for layer in attentions(network):
+        layer.register_forward_pre_hook(lambda _, x: maps.append(x[0].flatten(2)))
+        layer.weights[2].register_forward_hook(lambda _, __, hidden: rectified.append(hidden.clone()))
+    with torch.inference_mode():
+        for x in pieces:
+            network(x)
+    rows[-1]["map_mean"] = f"{torch.stack([x.mean(-1).abs().mean() for x in maps]).mean():.2f}"
+    rows[-1]["map_spread"] = f"{torch.stack([x.std(-1).mean() for x in maps]).mean():.2f}"
+    rows[-1]["off"] = f"{100 * (torch.stack(rectified) == 0).float().mean():.0f}"
+    experiments.write("rcan-starts", rows)
 
 
 def measure_tiles(network: RCAN) -> None:
@@ -146,10 +185,15 @@ def measure_tiles(network: RCAN) -> None:
 
 
 def main() -> None:
-    """Measure, write."""
+    """Measure what the command line names, or all of it."""
     network = short()
-    measure_gates(network, (picture for _, picture in list(benchmarks.load("BSD500_test"))[:30]))
-    measure_tiles(network)
+    parts = {
+        "gates": lambda: measure_gates(network, (picture for _, picture in list(benchmarks.load("BSD500_test"))[:30])),
+        "starts": lambda: measure_starts(network),
+        "tiles": lambda: measure_tiles(network),
+    }
+    for name in sys.argv[1:] or parts:
+        parts[name]()
 
 
 if __name__ == "__main__":

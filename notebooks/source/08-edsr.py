@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 8 · EDSR and MDSR: a plain network, made large
 #
-# About 40 seconds of computing on two CPU cores. With a GPU the training takes
-# the larger budget `class`: some minutes. To read and run: 40 minutes; the
-# exercises: 25 more.
+# About 40 seconds of computing on two CPU cores. On a GPU the notebook trains
+# longer by default (budget `class`, some minutes). To read and run: 40 minutes;
+# the exercises: 25 more.
 #
 # The paper is B. Lim, S. Son, H. Kim, S. Nah, K. M. Lee, *Enhanced Deep
 # Residual Networks for Single Image Super-Resolution*, CVPR workshops 2017.
@@ -11,11 +11,10 @@
 # here we check them, build the network, train a small one, measure the shipped
 # one and break it. Equations have the numbers of the page. Afterwards you can
 #
-# - write EDSR in twenty lines, and MDSR's three branches;
-# - show that batch normalisation cannot see contrast, and what it keeps in
-#   memory;
+# - write EDSR in some twenty lines, and say which of MDSR's branches learn;
+# - show what batch normalisation does to contrast, and what it keeps in memory;
 # - say why a wide network takes larger steps;
-# - compute the gain of a self-ensemble before you know the truth.
+# - compute how much squared error a self-ensemble removes, without the truth.
 #
 # You need the pixel shuffle of lecture 6 and [lecture
 # 1](../lectures/01-srcnn.md)'s PSNR. The letters are those of [the notation
@@ -167,14 +166,15 @@ for name, build in sizes.items():
 figures.table(table, caption="Parameters.")
 
 # %% [markdown]
-# ## Batch normalisation is blind to contrast
+# ## Batch normalisation and contrast
 #
 # $$
 # \hat x=\frac{x-\mu}{\sigma},\qquad y=\gamma\,\hat x+\beta \qquad (2)
 # $$
 #
 # $\mu$ and $\sigma$ are mean and standard deviation of a channel over the
-# batch. Half the contrast halves both numerator and denominator:
+# batch. If all of a batch has half the contrast, numerator and denominator are
+# halved alike. Here each picture is a batch of its own:
 
 # %%
 foggy = 0.5 * photo + 0.4  # half the contrast, brighter
@@ -185,7 +185,7 @@ normalise = nn.BatchNorm2d(16, eps=1e-12).train()
 with torch.no_grad():
     clear, fog = (normalise(convolution(x)) for x in (photo, foggy))
 assert torch.allclose(clear, fog, atol=1e-3)
-print("✓ after one normalised layer nobody can tell them apart")
+print("✓ after one normalised layer the two are the same")
 
 # %%
 head = (180, 30, 96, 96)
@@ -207,7 +207,20 @@ figures.zoom(
 
 # %% [markdown]
 # A classifier wants just that. A network that has to return the fog does not.
-#
+# The blindness is for what a *batch* has in common. Side by side in one batch,
+# the fog stays paler than the photograph; and so it does in use, where running
+# averages stand for mean and deviation and the layer only scales and shifts:
+
+# %%
+with torch.no_grad():
+    features = convolution(torch.cat([photo, foggy]))
+    modes = {"in one batch": normalise(features)}
+    modes["in use"] = normalise.eval()(features)
+for name, maps in modes.items():
+    of_photo, of_fog = maps.std(dim=(2, 3)).mean(dim=1).tolist()
+    print(f"{name}, fog has {of_fog / of_photo:.2f} of the contrast")
+
+# %% [markdown]
 # ### What it keeps
 #
 # Back-propagation needs what entered each layer. PyTorch tells which tensors
@@ -246,7 +259,8 @@ print(f"a plain block keeps {plain} stacks, a normalised one {normalised}")
 # $$
 #
 # One step of the paper's Adam, from a fresh network of 16 blocks, on the
-# paper's scale of 0 to 255. How far does the output move?
+# paper's scale of 0 to 255. How far does the output move? (The page has the
+# mean of three starts on other patches, so its numbers differ from these.)
 
 # %%
 from imtrans import recipes
@@ -333,8 +347,8 @@ print(f"L1 wants {guesses[l1.argmin()].item():.1f}, the median")
 print(f"L2 wants {guesses[l2.argmin()].item():.1f}, the mean")
 
 # %% [markdown]
-# PSNR rewards the mean. That L1 still reaches a slightly higher PSNR in the
-# paper must come from the way to the minimum, not from the minimum.
+# PSNR rewards the mean, so the minimum is not why L1 has a slightly higher PSNR
+# in the paper. The page looks for another reason.
 #
 # ## Training
 #
@@ -355,8 +369,10 @@ figures.strip(
 )
 
 # %% [markdown]
-# The recipe of the baseline says how. On a CPU we train a smaller network, 4
-# blocks of 32 features, on smaller batches; with a GPU the baseline itself.
+# The recipe of the baseline says how. Its optimiser is younger than the paper:
+# [Muon](../book/glossary.md) for the hidden convolutions, Adam for the rest. On
+# a CPU we train a smaller network, 4 blocks of 32 features, on smaller batches;
+# with a GPU the baseline itself.
 
 
 # %%
@@ -434,8 +450,8 @@ figures.table(table, caption="PSNR in dB on held-out pictures, ×2, rgb-y.")
 # %% [markdown]
 # Batch normalisation is behind from every start. Its time, spent on more
 # steps, or its memory, spent on more blocks, gain a little on the plain
-# network, though no more than two starts differ. And L2 is ahead of L1: not
-# what the paper reports after 300,000 steps, but what 200 steps show.
+# network, but two starts of one network differ by as much. And L2 is ahead of
+# L1: not what the paper reports for larger networks after 300,000 steps.
 #
 # ## The shipped weights
 #
@@ -565,7 +581,7 @@ figures.zoom(
 )
 
 # %% [markdown]
-# The error of the mean is the mean error less the spread:
+# The squared error of the mean is the mean squared error less the spread:
 #
 # $$
 # \lVert\bar f-X\rVert^2=\frac18\sum_i\lVert f_i-X\rVert^2
@@ -582,7 +598,7 @@ spread = (outputs - mean).double().square().mean()
 assert abs(one - spread - all_eight) < 1e-8
 gain = 10 * math.log10(one / all_eight)
 claim("the ensemble gains, but less than half a decibel", gain, below=0.5)
-print("the spread, which needs no truth, is all of the gain")
+print("the squared error that it removes is the spread, which needs no truth")
 
 # %% [markdown]
 # ## MDSR: three scales, one body
@@ -607,9 +623,9 @@ for name, module in modules.items():
 # %% [markdown]
 # ## Where it fails: a JPEG
 #
-# EDSR has seen clean pictures only. It enlarges the blocks and the ringing of
-# a JPEG with the same care as the picture. Move the quality: with a kernel it
-# computes what you see, in a page without one it shows some of them.
+# Our EDSR has seen clean pictures only. It enlarges the blocks and the ringing
+# of a JPEG with the same care as the picture. Move the quality. (In a running
+# notebook the slider computes the pictures; on a static page they are stored.)
 
 
 # %%
@@ -653,6 +669,18 @@ large = {
 figures.strip(large, alt="your photograph; by default, the eye of a cat")
 
 # %% [markdown]
+# Nobody knows the truth here. How much less squared error the mean of the eight
+# views has than one of them on average can be said all the same:
+
+# %% tags=["nbval-ignore-output"]
+views = []
+for i in range(8):
+    view = super_resolve(shipped, turned(mine, i), SCALE, tile=256)
+    views.append(turned_back(view, i))
+removed = torch.cat(views).var(dim=0, correction=0).mean()
+print(f"the spread: {255**2 * removed:.2f} squared levels")
+
+# %% [markdown]
 # ## Exercises
 #
 # Fill in what stands for `...` and run the check below it. The solutions are
@@ -690,7 +718,7 @@ with torch.device("meta"):
 check(
     (parameters(16, 64, 2), parameters(32, 256, 3)),
     (1_369_859, wide),
-    because="the paper's 43M is this one, or ×4; ×2 has 40.7",
+    because="×3 has 43.7 million; the paper's 43M is ×4, and ×2 has 40.7",
     mistakes=[
         (
             (1_369_859 - 36_928, wide - 590_080),
@@ -700,10 +728,10 @@ check(
 )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 2. An ensemble foretold.** Eight outputs have a mean squared error
-# of `error` each, in squared grey levels. Their variance around their mean,
-# over the eight and all pixels, is `spread`. How many decibels does their mean
-# gain over one of them?
+# **Exercise 2. The gain of an ensemble.** Eight outputs have a mean squared
+# error of `error` each, in squared grey levels. Their variance around their
+# mean, over the eight and all pixels, is `spread`. How many decibels does their
+# mean gain over one of them?
 #
 # *Hint.* Equation (7), then the definition of PSNR.
 
@@ -843,11 +871,12 @@ check(
 #
 # 1. EDSR is one block, repeated: convolution, ReLU, convolution, times ρ, plus
 #    the input; with a head, a long skip and a pixel shuffle.
-# 2. Batch normalisation cannot see contrast, and keeps four stacks of feature
-#    maps per block where two suffice. The memory buys depth or width.
+# 2. In training, batch normalisation cannot see the contrast of its batch. It
+#    keeps four stacks of feature maps per block where two suffice. The memory
+#    buys depth or width.
 # 3. One step of Adam moves a wide network further. A factor of 0.1 is a brake,
 #    which folds away in use.
-# 4. The gain of a self-ensemble is the spread of its outputs.
+# 4. A self-ensemble removes as much squared error as its outputs are spread.
 # 5. MDSR shares its body among three scales and learns one of them per batch.
 #
 # The [page of the lecture](../lectures/08-edsr.md) has what we left out (the

@@ -164,8 +164,8 @@ assert torch.allclose(joined, added, atol=1e-5)
 print("✓ the fusion is a sum of", len(terms), "terms")
 
 # %% [markdown]
-# So concatenation contains addition: with identities for matrices, it is the
-# skip of lecture 8.
+# So concatenation contains addition: with parts of equal size and identities
+# for matrices, it is the skip of lecture 8.
 #
 # ## The whole network
 #
@@ -284,12 +284,19 @@ claim("and the first block gets no gradient", none[1], below=1e-8)
 # *global* skip, from $F_{-1}$ to the end, is still there, and has no ReLU on
 # its way. Such a network is linear.
 #
+# The difference in the first row is hardly more than the rounding of 32-bit
+# numbers. Contiguous memory alone lets little through as well: its path leads
+# through twelve 1×1 convolutions, and each shrinks what varies. But gradients
+# reach much further back on it.
+#
 # ## Training
 #
 # The loss is the mean absolute error. Pairs come from the bundled photographs,
 # none of which is tested on below, and from dead leaves. `RDN.small`, with 1.4
 # million parameters, is too slow for a notebook on a CPU, so the budget `quick`
-# trains the toy here.
+# trains the toy here. Its last convolution begins with small weights, so that
+# the first output is nearly plain. Muon is an optimiser of which the
+# [glossary](../book/glossary.md) tells more.
 
 # %%
 from imtrans import recipes
@@ -387,11 +394,11 @@ claim("and so does a linear network", gain, above=0.3)
 
 # %% [markdown]
 # Look at the second row. Bicubic interpolation is a linear filter that somebody
-# chose; the network without a body is one that was trained. In so short a run
-# the toy has hardly more to offer. What the body is for, the shipped weights
-# show: theirs were trained for hours.
+# chose; the network without a body is one that was trained. In the short run of
+# the budget `quick` the toy is about level with it: its body does not help yet.
+# What a body is for, the shipped weights show: theirs were trained for hours.
 #
-# What the paper's networks reach, on Set5 and by the same protocol:
+# What the paper's networks reach on Set5, RDN by the same protocol:
 
 # %%
 figures.table(
@@ -412,14 +419,14 @@ restored = {
 figures.zoom(
     restored | {"original": photo},
     badge,
-    alt="the badge; its edges are firmest by the toy RDN and in the original",
+    alt="the badge: soft by bicubic, firmer by both networks, clear originally",
 )
 
 # %% [markdown]
 # ## The ablation
 #
-# Eight networks of twelve blocks, trained longer than yours, and one without a
-# body. One seed each:
+# Eight networks of twelve blocks, trained by Adam and on many more photographs
+# than yours, and one without a body. One seed each:
 
 # %%
 rows = experiments.rows("rdn-ablation")
@@ -437,7 +444,8 @@ figures.table(
 # After so few steps the network without any part is no better than the one
 # without a body. The best three have the local residual and another part. In
 # the paper's much longer trainings any one part is enough. An ablation answers
-# for one length of training.
+# for one network and one length of training. (The linear network of this table
+# is not yours: another optimiser, other pictures, another test.)
 #
 # ## What a block remembers
 #
@@ -476,16 +484,29 @@ widgets.slider(
 )
 
 # %% [markdown]
-# And what does the global fusion use? The size of each block's matrix, by the
-# proposition above:
+# And what does the global fusion use? By the proposition above each block's
+# term is a matrix times maps. The size of the matrix, and how much the maps
+# vary over the picture:
 
 # %% tags=["nbval-ignore-output"]
 kernel = run.model.fusion[0].weight[..., 0, 0].detach()  # (G0, D·G0)
 norms = [m.norm().item() for m in kernel.split(kernel.shape[0], dim=1)]
-table = [{"block": d, "size": norm} for d, norm in enumerate(norms, 1)]
-figures.table(table, caption="Matrices of the global fusion, Frobenius norm.")
+with torch.no_grad():
+    x = run.model.second(run.model.head(low_res - run.model.mean))
+    maps = [x := block(x) for block in run.model.blocks]  # F_1 … F_D
+table = [
+    {"block": d, "matrix": norm, "maps": F.std((2, 3)).mean().item()}
+    for d, (norm, F) in enumerate(zip(norms, maps, strict=True), 1)
+]
+figures.table(
+    table, caption="Matrices, Frobenius norm; maps, mean standard deviation."
+)
 
 # %% [markdown]
+# A fresh matrix has the size $\sqrt{G_0/3D}$, here about 1.6. In the short run
+# of the budget `quick` only the first block's grows much. The product of the
+# two columns says, roughly, how strong a block's term is in the sum.
+#
 # ## Where it fails
 #
 # The paper trains a network per degradation, with reason. Yours knows bicubic
@@ -593,29 +614,29 @@ check(
 
 # %% [markdown] tags=["exercise"]
 # **Exercise 3. Addition as fusion.** Set the weights of a fusion of `n` parts
-# with `C` maps each so that it *adds* the parts.
+# with `G0` maps each so that it *adds* the parts.
 #
-# *Hint.* `fusion.weight` is (C, n·C, 1, 1). Which matrix leaves a part as it
+# *Hint.* `fusion.weight` is (G0, n·G0, 1, 1). Which matrix leaves a part as it
 # is?
 
 
 # %% tags=["stub"]
-def make_sum(fusion, n, C):
+def make_sum(fusion, n, G0):
     fusion.bias.data.zero_()
     return ...  # set fusion.weight.data and return fusion
 
 
 # %% tags=["solution"]
-def make_sum(fusion, n, C):
+def make_sum(fusion, n, G0):
     fusion.bias.data.zero_()
-    fusion.weight.data = torch.eye(C).repeat(1, n)[..., None, None]
+    fusion.weight.data = torch.eye(G0).repeat(1, n)[..., None, None]
     return fusion
 
 
 # %% tags=["wrong"]
-def make_sum(fusion, n, C):
+def make_sum(fusion, n, G0):
     fusion.bias.data.zero_()
-    fusion.weight.data = torch.ones(C, n * C, 1, 1)
+    fusion.weight.data = torch.ones(G0, n * G0, 1, 1)
     return fusion
 
 
@@ -623,7 +644,7 @@ def make_sum(fusion, n, C):
 torch.manual_seed(0)
 three = torch.randn(3, 1, 4, 5, 5)
 with torch.no_grad():
-    fusion = make_sum(nn.Conv2d(12, 4, 1), n=3, C=4)
+    fusion = make_sum(nn.Conv2d(12, 4, 1), n=3, G0=4)
     answer = ... if fusion is ... else fusion(torch.cat(list(three), dim=1))
 blend = three.sum(dim=(0, 2))[:, None].expand(-1, 4, -1, -1)
 check(
@@ -705,8 +726,8 @@ check(
 # 2. Its cost grows with the square of its depth.
 # 3. A fusion is a sum of skips with learned matrices.
 # 4. Without any short path nothing of the picture arrives at the end of the
-#    body; any one path is enough.
-# 5. What is left then is a linear network, by the global skip.
+#    body, and what is left is a linear network, by the global skip.
+# 5. In a long training any one path is enough; in a short one it is not.
 #
 # The [page of the lecture](../lectures/10-rdn.md) has the tables, the errata
 # and the references.

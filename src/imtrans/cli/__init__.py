@@ -29,7 +29,13 @@ COMMANDS = {
     "publish": weights.publish,
     "export": weights.export,
 }
-DATA_COMMANDS = {"list": data.list_sets, "fetch": data.fetch, "where": data.where, "pack": data.pack}
+DATA_COMMANDS = {
+    "list": data.list_sets,
+    "fetch": data.fetch,
+    "where": data.where,
+    "pack": data.pack,
+    "digest": data.digest,
+}
 
 # For terminals and files whose encoding lacks these letters.
 SUBSTITUTES = {"σ": "sigma", "×": "x", "−": "-", "–": "-", "…": "...", "·": "-", "≥": ">=", "→": "->"}
@@ -60,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app.command(command, name=name)
     for name, command in DATA_COMMANDS.items():
         data_app.command(command, name=name)
-    app.command(data_app, name="data", help="Benchmark sets: list, fetch, where, pack.")
+    app.command(data_app, name="data", help="Benchmark sets: list, fetch, where, pack, digest.")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="imtrans")
     try:

@@ -1,5 +1,6 @@
-"""Commands on the benchmark sets: list, fetch, where, pack."""
+"""Commands on the benchmark sets: list, fetch, where, pack, digest."""
 
+from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
@@ -57,6 +58,15 @@ def where(name: Positional[str | None] = None) -> None:
     if folder is None:
         raise FileNotFoundError(f"{name} is not on this machine: imtrans data fetch {name}")
     print(folder)
+
+
+def digest(folder: Annotated[Positional[Path], arg(metavar="DIR")]) -> None:
+    """Print the digest of the pictures of a folder, by which a set is recognised: for a new one in benchmarks.toml.
+
+    Args:
+        folder: Folder of pictures.
+    """
+    print(benchmarks.digest(benchmarks.load_folder(folder)))
 
 
 def pack(sets: Annotated[Positional[tuple[str, ...]], arg(metavar="SET … OUT")]) -> None:

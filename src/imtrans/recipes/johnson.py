@@ -141,7 +141,7 @@ def full(*, style: str, data: Folders = None) -> Recipe:
         optimizer=MuonAndAdam(0.02),
         schedule=cosine(warmup=50),
         steps=1_600,
-        batch=4,
+        batch=2,
         validate_every=400,
         autocast=True,
     )
