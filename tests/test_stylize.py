@@ -41,6 +41,11 @@ def test_the_style_error_falls(pictures, network, optimizer):
     assert steps[-1].content > steps[0].content
 
 
+def test_another_statistic_can_be_the_style(pictures, network):
+    _, steps = paint(pictures, network, alpha=0.0, statistic=lambda x: x.mean(dim=(2, 3)), steps=(20,))
+    assert steps[-1].style < 0.05 * steps[0].style
+
+
 def test_more_weight_on_the_content_keeps_more_of_it(pictures, network):
     last = [paint(pictures, network, alpha=alpha)[1][-1] for alpha in (0.01, 10.0)]
     assert last[1].content < last[0].content
@@ -51,6 +56,13 @@ def test_content_is_rebuilt_from_its_features_without_a_style(pictures, network)
     _, steps = paint(pictures, network, alpha=1.0, beta=0.0, style_layers=(), start="noise", steps=(30,))
     assert steps[-1].content < 0.2 * steps[0].content
     assert steps[-1].style == 0
+
+
+def test_a_texture_of_the_lowest_layer_leaves_the_noise(pictures, network):
+    """From faint noise the curvature of the style loss is negative, and L-BFGS has plain gradient steps only."""
+    layers = {"style_layers": ("relu1_1",), "content_layers": ()}
+    _, steps = paint(pictures, network, alpha=0.0, start="noise", steps=(20,), **layers)
+    assert steps[-1].style < 0.5 * steps[0].style
 
 
 def test_sizes_grow_to_that_of_the_photograph(pictures, network):
