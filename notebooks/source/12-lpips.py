@@ -39,8 +39,8 @@ import os
 import numpy as np
 import torch
 
-from imtrans import degrade, experiments, figures, images, metrics, published
-from imtrans import judgements, widgets
+from imtrans import degrade, figures, images, metrics, published
+from imtrans import judgements, widgets, zoo
 from imtrans.data import photos, triplets
 from imtrans.exercises import check, claim
 from imtrans.models import features, lpips
@@ -98,7 +98,8 @@ figures.strip(
 
 # %% tags=["ground"]
 distance = lpips.feature_distance("small")
-print(features.SmallVGG.about)
+print(zoo.card("features-small")["parameters"], "parameters")
+print(distance.trunk.about)
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -176,11 +177,8 @@ ours = lpips.FeatureDistance(trunk, weights, name="random AlexNet")
 with torch.no_grad():
     assert (ten_lines(trunk, weights, x, y) - wanted).abs().max() < 1e-6
     assert (ours(x, y) - wanted).abs().max() < 1e-6
-print(
-    sum(map(len, weights)),
-    "weights, none negative:",
-    min(w.min() for w in weights) >= 0,
-)
+assert min(w.min() for w in weights) >= 0
+print(sum(map(len, weights)), "weights, none negative")
 print("✓ ten lines, imtrans and the authors' package agree")
 
 # %% [markdown]
@@ -334,23 +332,11 @@ claim(
 # %% [markdown]
 # The judge has more parameters than the weights that it trained, and is thrown
 # away. With so few triplets, from five photographs, weights gain little or
-# nothing on other photographs. With 900 triplets from 200 photographs:
-
-# %%
-table = [
-    {
-        "distance": r["metric"],
-        "weights": r["weights"],
-        "added": r["added"],
-        "equal error": r["equal_error"],
-        "JND": r["jnd"],
-    }
-    for r in experiments.rows("lpips-triplets")
-]
-figures.table(table, caption="Measured on 400 triplets of B100, %.", digits=1)
-
-# %% [markdown]
-# Beside it what the paper measured with people. In its table SSIM is level
+# nothing on other photographs.
+# [The page](../lectures/12-lpips.md) has a table with 900 triplets from 200
+# photographs, and more trunks.
+#
+# And here is what the paper measured with people. In its table SSIM is level
 # with L2; in ours it is far ahead. So our triplets say what a distance should
 # not mind, and not what people think.
 
