@@ -60,7 +60,8 @@ class StyleLoss:
         pixels: Weight of the mean squared error, for pictures that are their own style.
         content: Distance of features; the mean over the entries, or `relative_error`.
         style: Distance of one tap's statistics, summed over the taps: one of three in `imtrans.losses`.
-        trunk: Name of the loss network, which is loaded with the first batch: a recipe can be read without it.
+        trunk: Name of the loss network, which is loaded with the first batch: a recipe can be read without it. None
+            is the best one on this machine.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class StyleLoss:
         pixels: float = PIXELS,
         content: Callable[[Tensor, Tensor], Tensor] = relative_error,
         style: Callable[[Tensor, Tensor], Tensor] = statistics_error,
-        trunk: str = "hybrid",
+        trunk: str | None = "hybrid",
     ) -> None:
         self.weight, self.pixels, self.content, self.style, self.trunk = weight, pixels, content, style, trunk
         self.network: nn.Module | None = None
@@ -101,9 +102,10 @@ class StyleLoss:
 def held_out() -> Callable[[nn.Module], dict[str, float]]:
     """What a training is watched by: L_c + λ L_s of photographs that no training sees in the style of drawn pictures.
 
-    Lower is better. The drawings are those of the lectures, whose seeds no training draws.
+    Lower is better; the judge is the best trunk on this machine. The drawings are those of the lectures, whose seeds no
+    training draws.
     """
-    loss, drawings = StyleLoss(pixels=0), [draw() for draw in styles.STYLES.values()]
+    loss, drawings = StyleLoss(pixels=0, trunk=None), [draw() for draw in styles.STYLES.values()]
     pairs = [
         torch.cat((content.expand(1, 3, -1, -1), middle(style, 256)), dim=1)
         for content, style in zip((p for _, p in validation_pictures(256)), cycle(drawings), strict=False)
@@ -129,15 +131,16 @@ def from_small(network: AdaIN) -> AdaIN:
     return network
 
 
-def style_pictures(contents: TrainingSet, *, at_hand: bool = True) -> dict[str, list[Tensor]]:
+def style_pictures(contents: TrainingSet, *, drawings: int = 4, at_hand: bool = True) -> dict[str, list[Tensor]]:
     """Pictures to take styles from, by kind: drawings, the contents themselves, and paintings.
 
     Args:
         contents: Photographs: any picture is a style too.
+        drawings: Number of drawings of each kind, other ones than the lectures show.
         at_hand: Whether to look for paintings, in ``style_transfer/style`` of ``IMTRANS_DATA``. Those of ``SHOWN`` are
             left out.
     """
-    drawn = [draw(seed=seed) for draw in styles.STYLES.values() for seed in range(100, 104)]
+    drawn = [draw(size=256, seed=100 + number) for draw in styles.STYLES.values() for number in range(drawings)]
     kinds = {"drawings": drawn, "photographs": contents.pictures}
     folder = (assets.data_root() or Path()) / "style_transfer" / "style"
     if at_hand and folder.is_dir():
@@ -175,14 +178,14 @@ def full(*, data: Folders = None) -> Recipe:
         budget="full",
         model=lambda: from_small(InTraining(width=1 / 4)),
         deployed=AdaIN.small,
-        data=pairs(contents, kinds, 128, alone=800 * 4),
+        data=pairs(contents, kinds, 128, alone=500 * 4),
         sources=sources(contents, kinds),
         loss=StyleLoss(),
         optimizer=MuonAndAdam(0.01),
         schedule=cosine(warmup=50),
-        steps=4_000,
+        steps=2_500,
         batch=4,
-        validate_every=400,
+        validate_every=500,
         autocast=True,
     )
 
@@ -194,19 +197,19 @@ def quick(*, data: Folders = None) -> Recipe:
         data: Folders of contents in place of the bundled ones.
     """
     contents = training_pictures(folders=data).rgb()
-    kinds = style_pictures(contents, at_hand=False)
+    kinds = style_pictures(contents, drawings=1, at_hand=False)
     return Recipe(
         name="adain",
         budget="quick",
         model=lambda: from_small(InTraining(width=1 / 4)),
         deployed=AdaIN.small,
-        data=pairs(contents, kinds, 64, alone=60 * 8),
+        data=pairs(contents, kinds, 64, alone=60 * 4),
         sources=sources(contents, kinds),
         loss=StyleLoss(trunk="small"),
         optimizer=MuonAndAdam(0.01),
         schedule=cosine(warmup=10),
         steps=120,
-        batch=8,
+        batch=4,
         validate_every=60,
     )
 
@@ -227,6 +230,7 @@ def classroom(*, data: Folders = None) -> Recipe:
         loss=StyleLoss(),
         schedule=cosine(warmup=50),
         steps=6_000,
+        batch=8,
         validate_every=1_200,
         workers=2,
         autocast=True,
