@@ -130,8 +130,8 @@ def ab_bins() -> Tensor:
     """The Q = 313 colours of Zhang et al. 2016: points (Q, 2) of the (a, b) plane in steps of 10, by a, then by b.
 
     "In gamut" is generous: all colours of sRGB, projected to (a, b), have a convex hull; the points are the corners of
-    all cells of 10 × 10 that meet it, which are those less than 10 away from it in the larger of |Δa| and |Δb|. The
-    authors published the list, not the rule; this rule gives their list.
+    all cells of 10 × 10 that meet it, which are those less than 10 away from it in the larger of the distances in a and
+    in b. The authors published the list, not the rule; this rule gives their list.
     """
     from scipy.spatial import ConvexHull
 
