@@ -207,6 +207,8 @@ except ValueError as refusal:
 with torch.no_grad():
     difference = ours.differences(x, y)[1]
 w = weights[1]
+
+# %%
 code = lpips.weighted_squares(difference, w)
 assert torch.allclose(lpips.norm_of_weighted(difference, w.sqrt()), code)
 assert not torch.allclose(lpips.norm_of_weighted(difference, w), code)
@@ -323,6 +325,7 @@ def agreement(w):
     return 100 * judgements.credit(d0, d1, test.vote).mean().item()
 
 
+# %%
 before, after = agreement(torch.ones_like(learned)), agreement(learned)
 assert learned.min() >= 0
 claim(
@@ -430,6 +433,8 @@ widgets.slider(
 
 # %%
 soft, softer = (degrade.blur_down(x, 1, s).clamp(0, 1) for s in (0.8, 1.6))
+
+# %%
 with torch.no_grad():
     xy, yz, xz = distance(x, soft), distance(soft, softer), distance(x, softer)
 claim(
@@ -437,6 +442,8 @@ claim(
     (xz / (xy + yz)).item(),
     above=1.05,
 )
+
+# %%
 root = (xz.sqrt() / (xy.sqrt() + yz.sqrt())).item()
 claim("for the root it is not longer", root, below=1)
 
@@ -458,9 +465,13 @@ for _ in range(10):
 # %%
 attacked = triplets.eight_bit(x + change)
 unaimed = triplets.eight_bit(x + change.flip(-1))
+
+# %%
 with torch.no_grad():
     factor = (distance(x, attacked) / distance(x, unaimed)).item()
 claim("aimed, the same change is over 2 times as far", factor, above=2)
+
+# %%
 figures.strip(
     {"original": x, "attacked": attacked},
     alt="a cat's eye; the two cannot be told apart",
@@ -485,6 +496,8 @@ for _ in range(80):
 
 # %%
 claim("the distance falls below a third", loss.item() / began, below=1 / 3)
+
+# %%
 psnr = metrics.psnr(pixels.detach(), target).item()
 claim("and yet the PSNR stays below 22 dB", psnr, below=22)
 figures.strip(
