@@ -20,7 +20,8 @@ from imtrans.colorize import lightness
 from imtrans.data import photos
 from imtrans.degrade import Jpeg, gaussian_noise, lanczos_down, pixel_mask
 from imtrans.evaluation import evaluate
-from imtrans.models import features, lpips
+from imtrans.models import adain, features, lpips
+from imtrans.models.adain import AdaIN
 from imtrans.models.colorization import Colorizer
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.features import SmallVGG
@@ -654,14 +655,15 @@ def test_publish_prints_gain_and_scores(capsys, monkeypatch):
     scores = ({"set": "Set5", "degradation": "×3", "psnr": 32.5, "ssim": 0.9, "protocol": "y8"},)
     monkeypatch.setattr(runs, "publish", lambda *_, **__: runs.Published(True, "psnr", 28.2, 0.06, scores))
     out = succeeds(capsys, "publish", "srcnn-x3")
-    assert (
-        out == "srcnn-x3: validation PSNR 28.20 dB, a gain of 0.060\nsrcnn-x3: Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8\n"
-    )
+    first, second = "validation PSNR 28.20 dB, a gain of 0.060", "Set5 ×3, PSNR 32.50 dB, SSIM 0.9000, y8"
+    assert out == f"srcnn-x3: {first}\nsrcnn-x3: {second}\n"
 
 
 def test_publish_says_what_was_missing(capsys, monkeypatch):
     monkeypatch.setattr(runs, "publish", lambda *_, **__: runs.Published(False, "psnr", 28.2, 0.01))
-    assert "kept the shipped weights: a gain of 0.05 in psnr is required (or --force)" in succeeds(capsys, "publish", "vdsr")
+    assert "kept the shipped weights: a gain of 0.05 in psnr is required (or --force)" in succeeds(
+        capsys, "publish", "vdsr"
+    )
 
 
 def test_publish_of_an_unknown_name_suggests_close_ones(capsys):
@@ -704,6 +706,36 @@ def test_stylize_paints_in_the_style_of_a_file(capsys, tmp_path, small_features)
 def test_stylize_knows_the_styles_that_are_drawn_by_code(capsys, tmp_path, cat, small_features):
     images.write(cat, torch.rand(1, 3, 32, 41))
     assert "41×32 pixels" in succeeds(capsys, "stylize", cat, "strokes", tmp_path / "out.png", "--steps", 1)
+
+
+@pytest.fixture
+def small_decoder(monkeypatch):
+    """An untrained network in place of both pairs of encoder and decoder."""
+
+    def load(name="pair"):
+        network = AdaIN(width=1 / 16)
+        network.about = f"untrained, asked for {name}"
+        return network
+
+    monkeypatch.setattr(zoo, "load", load)
+    monkeypatch.setattr(adain, "pair", load)
+
+
+def test_stylize_by_adain_mixes_styles(capsys, tmp_path, small_decoder):
+    images.write(tmp_path / "photo.png", torch.rand(1, 3, 40, 44))
+    images.write(tmp_path / "art.png", torch.rand(1, 3, 50, 50))
+    arguments = [tmp_path / "photo.png", f"{tmp_path / 'art.png'},strokes", tmp_path / "out.png", "--method", "adain"]
+    cli.main([str(a) for a in ("stylize", *arguments, "--weights", 1, 3, "--alpha", 0.5, "--keep-colors")])
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path / 'out.png'}: 44×40 pixels\n"
+    assert err == "imtrans: features: untrained, asked for adain\n"
+
+
+def test_stylize_by_adain_has_two_trunks(capsys, tmp_path, cat, small_decoder):
+    arguments = (cat, "strokes", tmp_path / "out.png", "--method", "adain", "--trunk")
+    assert "not for hybrid" in fails(capsys, "stylize", *arguments, "hybrid")
+    cli.main([str(a) for a in ("stylize", *arguments, "pair")])
+    assert "asked for pair" in capsys.readouterr().err
 
 
 def test_stylize_refuses_what_it_cannot_paint(capsys, tmp_path, cat, small_features):

@@ -19,6 +19,7 @@ from imtrans.models.colorization import (
     bin_frequencies,
     encode,
     mean_code,
+    nearest_bin,
     nearest_bins,
     rebalancing_weights,
     smoothed,
@@ -144,6 +145,11 @@ def test_the_nearest_bin_has_the_largest_share():
     ab = rgb_to_lab(torch.rand(1, 3, 20, 20))[:, 1:]
     best = ab_bins()[encode(ab).argmax(dim=1)].movedim(-1, 1)
     torch.testing.assert_close(best, 10 * (ab / 10).round())
+
+
+def test_rounding_finds_the_nearest_colour():
+    ab = rgb_to_lab(torch.rand(1, 3, 60, 60))[:, 1:]
+    assert torch.equal(nearest_bin(ab), nearest_bins(ab, neighbours=1)[0][:, 0])
 
 
 def test_a_code_decodes_to_nearly_its_colour():

@@ -24,7 +24,10 @@ COLUMNS = [
     "source",
     "verified",
 ]
-OWN_MEASURES = {"lpips": ["agreement", "correlation"]}  # paper → its columns after those
+OWN_MEASURES = {  # paper → its columns after those
+    "lpips": ["agreement", "correlation"],
+    "colorization": ["value", "standard_error"],
+}
 VALID_PROTOCOLS = {*PROTOCOLS, "rgb+6", "not stated"}
 
 
@@ -69,7 +72,7 @@ def test_ranges():
 
 
 def test_no_row_stands_twice():
-    keys = ("paper", "model", "set", "scale", "sigma", "quality", "protocol", "source")
+    keys = ("paper", "model", "set", "task", "scale", "sigma", "quality", "protocol", "source")
     counts = Counter(tuple(row[key] for key in keys) for row in published.rows())
     assert [key for key, count in counts.items() if count > 1] == []
 
@@ -93,6 +96,13 @@ def test_the_averages_of_lpips_are_those_of_its_rows():
         for average, parts in (("distortions", distortions), ("real algorithms", real), ("all", distortions + real)):
             mean = sum(table[model, part] for part in parts) / len(parts)
             assert abs(table[model, average] - mean) < 0.11, (model, average)
+
+
+def test_every_row_of_colorization_has_one_number_in_its_range():
+    for row in published.rows("colorization"):
+        if row["task"] not in ("model MB", "features MB", "runtime ms"):
+            assert 10 < row["value"] <= 100, row
+        assert row["standard_error"] is None or 2 < row["standard_error"] < 5, row
 
 
 @pytest.mark.parametrize("model", ["Bicubic", "VDSR", "SRCNN 9-5-5", "SRCNN", "A+"])

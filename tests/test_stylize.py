@@ -1,10 +1,12 @@
-"""Style transfer by optimisation, on pictures of a few pixels and an untrained network."""
+"""Style transfer by optimisation and by AdaIN, on pictures of a few pixels and untrained networks."""
 
 import pytest
 import torch
 
 from imtrans import stylize, zoo
 from imtrans.data import styles
+from imtrans.models.adain import AdaIN, mean_and_deviation
+from imtrans.models.blocks import he_init
 from imtrans.models.features import VGG
 from imtrans.models.transform_network import StyleNetwork
 
@@ -39,6 +41,11 @@ def test_the_style_error_falls(pictures, network, optimizer):
     assert steps[-1].content > steps[0].content
 
 
+def test_another_statistic_can_be_the_style(pictures, network):
+    _, steps = paint(pictures, network, alpha=0.0, statistic=lambda x: x.mean(dim=(2, 3)), steps=(20,))
+    assert steps[-1].style < 0.05 * steps[0].style
+
+
 def test_more_weight_on_the_content_keeps_more_of_it(pictures, network):
     last = [paint(pictures, network, alpha=alpha)[1][-1] for alpha in (0.01, 10.0)]
     assert last[1].content < last[0].content
@@ -49,6 +56,13 @@ def test_content_is_rebuilt_from_its_features_without_a_style(pictures, network)
     _, steps = paint(pictures, network, alpha=1.0, beta=0.0, style_layers=(), start="noise", steps=(30,))
     assert steps[-1].content < 0.2 * steps[0].content
     assert steps[-1].style == 0
+
+
+def test_a_texture_of_the_lowest_layer_leaves_the_noise(pictures, network):
+    """From faint noise the curvature of the style loss is negative, and L-BFGS has plain gradient steps only."""
+    layers = {"style_layers": ("relu1_1",), "content_layers": ()}
+    _, steps = paint(pictures, network, alpha=0.0, start="noise", steps=(20,), **layers)
+    assert steps[-1].style < 0.5 * steps[0].style
 
 
 def test_sizes_grow_to_that_of_the_photograph(pictures, network):
@@ -161,3 +175,90 @@ def test_there_is_a_network_for_each_drawn_style_and_for_two_paintings():
 def test_johnson_refuses_what_it_cannot_paint(content, name, words):
     with pytest.raises(ValueError, match=words):
         stylize.johnson(content, name)
+
+
+# -- AdaIN --
+
+
+@pytest.fixture
+def decoder():
+    torch.manual_seed(3)
+    network = AdaIN(width=1 / 16)
+    he_init(network)
+    return network
+
+
+def test_adain_returns_a_picture_of_the_photograph_s_size(pictures, decoder):
+    painted = stylize.adain(*pictures, network=decoder)
+    assert painted.shape == (1, 3, 70, 83)
+    assert torch.equal(painted, painted.clamp(0, 1))
+
+
+def test_adain_is_the_network_s_own_pass_where_sides_are_multiples_of_8(pictures, decoder):
+    content = pictures[0][..., :64, :80]
+    wanted = decoder(content, pictures[1], alpha=0.6).clamp(0, 1)
+    torch.testing.assert_close(stylize.adain(content, pictures[1], network=decoder, alpha=0.6), wanted)
+
+
+def test_adain_mixes_the_affine_maps_of_several_styles(pictures, decoder):
+    """Σ w AdaIN(x, y) = x̂ Σ w σ(y) + Σ w μ(y)."""
+    content, one = pictures[0][..., :64, :80], pictures[1]
+    other = one.flip(1)[..., 10:60]
+    mean, deviation = mean_and_deviation(x := decoder.encode(content))
+    moments = [mean_and_deviation(decoder.encode(style)) for style in (one, other)]
+    (mean_y, deviation_y) = (0.75 * a + 0.25 * b for a, b in zip(*moments, strict=True))
+    wanted = decoder.decoder((x - mean) / deviation * deviation_y + mean_y).clamp(0, 1)
+    mixed = stylize.adain(content, [one, other], network=decoder, weights=[3, 1])
+    torch.testing.assert_close(mixed, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_a_style_of_weight_0_leaves_no_trace(pictures, decoder):
+    content, style = pictures
+    both = stylize.adain(content, [style, style.flip(1)], network=decoder, weights=[1, 0])
+    torch.testing.assert_close(both, stylize.adain(content, style, network=decoder))
+
+
+def test_a_style_stays_inside_its_mask(pictures, decoder):
+    content, style = pictures[0][..., :64, :80], pictures[1]
+    left = torch.zeros(1, 1, 64, 80)
+    left[..., :48] = 1
+    two, three = (
+        stylize.adain(content, [style, other], network=decoder, masks=[left, 1 - left])
+        for other in (style.flip(1), style**3)
+    )
+    assert not torch.equal(two[..., 48:], three[..., 48:])
+    torch.testing.assert_close(two[..., :16], three[..., :16])  # the decoder reaches 30 pixels across the border
+
+
+def test_matched_colors_have_the_moments_of_the_content():
+    generator = torch.Generator().manual_seed(1)
+    style = 0.5 + 0.05 * torch.randn(1, 3, 40, 30, generator=generator)
+    content = 0.4 + 0.1 * torch.einsum("ij,njhw->nihw", torch.tensor([[1, 0.5, 0], [0, 0.4, 0], [0.2, 0, 0.8]]), style)
+    matched = stylize.match_colors(style, content)
+    torch.testing.assert_close(matched.mean(dim=(2, 3)), content.mean(dim=(2, 3)), atol=1e-3, rtol=0)
+    ours, theirs = (torch.cov(x[0].flatten(1)) for x in (matched, content))
+    torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=0.05)
+
+
+def test_matching_a_picture_to_itself_changes_nothing(pictures):
+    torch.testing.assert_close(stylize.match_colors(pictures[1], pictures[1]), pictures[1], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": [1.0]}, "one weight per style, got 1 for 2"),
+        ({"weights": [0.0, 0.0]}, "weights of 0 or more"),
+        ({"masks": [torch.ones(1, 1, 70, 83)]}, "one mask per style"),
+        ({"masks": [torch.ones(1, 1, 70, 80)] * 2}, "of the content's size"),
+        ({"masks": [torch.zeros(1, 1, 70, 83)] * 2}, "without a style"),
+    ],
+)
+def test_wrong_regions_are_refused(pictures, decoder, options, message):
+    with pytest.raises(ValueError, match=message):
+        stylize.adain(pictures[0], [pictures[1]] * 2, network=decoder, **options)
+
+
+def test_adain_refuses_a_picture_of_a_few_pixels(pictures, decoder):
+    with pytest.raises(ValueError, match="83×12 pixels are too few"):
+        stylize.adain(pictures[0][..., :12, :], pictures[1], network=decoder)

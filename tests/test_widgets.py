@@ -84,6 +84,16 @@ def test_widgets_are_light_and_fetch_nothing(make):
     assert "http" not in re.sub(r'src="[^"]*"', "", html.markup)
 
 
+def test_pictures_become_lighter_where_a_limit_asks_for_it():
+    noise = torch.rand(1, 3, 64, 64)
+    for html in (
+        widgets.frames([noise] * 2, labels=["a", "b"], alt="noise", limit=9_000),
+        figures.strip({"a": noise}, alt="noise", limit=9_000),
+    ):
+        assert all(image["src"].startswith("data:image/jpeg") for image in Parsed(html).all("img"))
+        assert all(len(image["src"]) * 3 / 4 < 9_100 for image in Parsed(html).all("img"))
+
+
 def test_labels_are_escaped():
     html = widgets.before_after(picture(), picture(), labels=('<b>"x"', "y"), alt="noise")
     assert "<b>" not in html.markup

@@ -44,3 +44,55 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href*='#']");
   if (link && link.href === location.href) openFolds();
 });
+
+// A poll: the reader's votes stay in this browser. When all rounds are judged, the table of the metrics appears.
+function countVotes(poll, votes) {
+  const rounds = [...poll.querySelectorAll("fieldset")];
+  const judged = rounds.filter((round) => votes[round.dataset.round]).length;
+  poll.querySelector(".count").textContent =
+    judged < rounds.length
+      ? `${judged} of ${rounds.length} judged. What the metrics say appears when all are.`
+      : `All ${rounds.length} judged. This is what the metrics say, and how often they agree with you:`;
+  poll.querySelector(".answers").hidden = judged < rounds.length;
+  const rows = [...poll.querySelectorAll("tbody tr")];
+  for (const row of rows) {
+    const vote = votes[row.dataset.round];
+    row.querySelector(".own").textContent = vote ?? "";
+    for (const cell of row.querySelectorAll("[data-answer]"))
+      cell.classList.toggle("agrees", cell.dataset.answer === vote);
+  }
+  // A metric that sees no difference guesses, and is right half of the time.
+  const worth = (cell, vote) => (cell.dataset.answer === "equal" ? 0.5 : Number(cell.dataset.answer === vote));
+  poll.querySelectorAll(".total").forEach((total, column) => {
+    const cells = rows.map((row) => [row.querySelectorAll("[data-answer]")[column], votes[row.dataset.round]]);
+    total.textContent = `${cells.reduce((sum, [cell, vote]) => sum + worth(cell, vote), 0)} of ${rows.length}`;
+  });
+}
+document.addEventListener("DOMContentLoaded", () => {
+  for (const poll of document.querySelectorAll(".poll")) {
+    const key = `poll ${poll.id}`;
+    let votes = {};
+    try {
+      votes = JSON.parse(localStorage.getItem(key)) ?? {};
+    } catch {} // no storage here: the votes last as long as the page
+    const keep = () => {
+      try {
+        localStorage.setItem(key, JSON.stringify(votes));
+      } catch {}
+      countVotes(poll, votes);
+    };
+    const inputs = [...poll.querySelectorAll("input")];
+    for (const input of inputs) input.checked = votes[input.name.split("-").at(-1)] === input.value;
+    poll.addEventListener("change", ({ target }) => {
+      votes[target.name.split("-").at(-1)] = target.value;
+      keep();
+    });
+    poll.querySelector(".again").addEventListener("click", () => {
+      votes = {};
+      for (const input of inputs) input.checked = false;
+      keep();
+      inputs[0].focus();
+    });
+    countVotes(poll, votes);
+  }
+});

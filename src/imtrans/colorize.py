@@ -15,7 +15,7 @@ from torch import Tensor
 
 from imtrans.color import lab_to_rgb, lab_within_gamut, rgb_to_lab
 from imtrans.images import check_picture
-from imtrans.models.colorization import Colorizer, annealed_mean, nearest_bins, rebalancing_weights
+from imtrans.models.colorization import Colorizer, annealed_mean, nearest_bin, rebalancing_weights
 
 SHORTER = 160  # pixels of the shorter side that the network sees, as in its training
 FARTHEST = 150.0  # Lab units: the last threshold of the paper's curve of errors
@@ -107,7 +107,7 @@ def auc(pairs: Iterable[tuple[Tensor, Tensor]], prior: Tensor | None = None) -> 
         distance = (prediction - truth).norm(dim=1).clamp(max=FARTHEST).double()
         weight = torch.ones_like(distance)
         if prior is not None:
-            weight = 1 / prior.clamp(min=RAREST)[nearest_bins(truth, 1)[0][:, 0]].double()
+            weight = 1 / prior.clamp(min=RAREST)[nearest_bin(truth)].double()
         error += float((weight * distance).sum())
         count += float(weight.sum())
     return 100 * (1 - error / count / FARTHEST)

@@ -179,17 +179,18 @@ class LiveCurve:
         return show(figure, alt=self.alt)
 
 
-def strip(pictures: Mapping[str, Tensor], *, alt: str, factor: int = 1) -> Html:
+def strip(pictures: Mapping[str, Tensor], *, alt: str, factor: int = 1, limit: int | None = None) -> Html:
     """Pictures side by side, each over its label, at a whole multiple of their size.
 
     Args:
         pictures: Label → (1, C, H, W) in [0, 1]; values outside are clipped, as a screen would.
         alt: What is seen; the label is put in front of it for each picture.
         factor: Screen pixels per picture pixel.
+        limit: Largest size of a picture in bytes: beyond it JPEG takes the place of PNG. None keeps every pixel.
     """
     labelled = [
         '<div style="max-width:100%"><div style="overflow-x:auto">'
-        + pixels(picture.clamp(0, 1), alt=f"{label}: {alt}", factor=factor)
+        + pixels(picture.clamp(0, 1), alt=f"{label}: {alt}", factor=factor, limit=limit)
         + f'</div><div style="font-size:0.85em">{escape(label)}</div></div>'
         for label, picture in pictures.items()
     ]

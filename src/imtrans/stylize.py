@@ -33,6 +33,7 @@ from imtrans.resize import imresize
 CONTENT = ("relu4_2",)
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 RANGE = 2.0  # weight of pixels outside of [0, 1]: without it the optimum leaves the range by far
+FIRST = 0.01  # root mean square of the change of the pixels in a plain gradient step
 STARTS = ("content", "style", "noise")
 OPTIMIZERS: dict[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
     "lbfgs": lambda pixels: torch.optim.LBFGS(pixels, max_iter=1, tolerance_grad=0, tolerance_change=0),
@@ -64,7 +65,8 @@ def gatys(
     network: nn.Module | None = None,
     content_layers: Sequence[str] = CONTENT,
     style_layers: Sequence[str] = STYLE,
-    alpha: float = 0.03,
+    statistic: Callable[[Tensor], Tensor] = losses.gram_per_position,
+    alpha: float = 0.05,
     beta: float = 1.0,
     smoothness: float = 0.02,
     steps: Sequence[int] | None = None,
@@ -88,6 +90,8 @@ def gatys(
         network: Feature network whose taps include all layers, see `features.load`; None loads the best trunk here.
         content_layers: Layers of the content loss, each with the same weight.
         style_layers: Layers of the style loss, each with the same weight w_l.
+        statistic: What the style loss compares at a layer: a function of its features (1, C, H, W) that does not depend
+            on their size.
         alpha: Weight α of the content loss; 0 leaves a texture without content.
         beta: Weight β of the style loss; 0 reconstructs the photograph from its features.
         smoothness: Weight of the total variation.
@@ -121,24 +125,30 @@ def gatys(
         for factor, count in zip(pyramid, steps, strict=True):
             # The two pictures at this size, and what is wanted of x
             photograph, artwork = (_shrunk(picture.to(device), factor) for picture in (content, style))
-            wanted = _Targets(network, photograph, artwork, content_layers, style_layers)
+            wanted = _Targets(network, photograph, artwork, content_layers, style_layers, statistic)
             x = _start(start, photograph, artwork, seed) if x is None else _enlarged(x, photograph)
             x = x.detach().clone(memory_format=torch.contiguous_format).requires_grad_()  # as L-BFGS wants it
             descent = OPTIMIZERS[optimizer]([x])
+            errors: dict[str, Tensor] = {}
+
+            def loss(x: Tensor = x, wanted: _Targets = wanted, errors: dict[str, Tensor] = errors) -> Tensor:
+                errors["content"], errors["style"] = wanted.errors(x)
+                total = alpha * errors["content"] + beta * errors["style"]
+                return total + smoothness * losses.total_variation(x) + RANGE * losses.out_of_range(x)
+
+            # L-BFGS descends by plain gradients until it meets positive curvature: these should have a sensible length
+            (gradient,) = torch.autograd.grad(loss(), x)
+            scale = FIRST / gradient.square().mean().sqrt().clamp(min=1e-12)
+
+            def closure(descent=descent, loss=loss, scale=scale) -> Tensor:
+                descent.zero_grad()
+                value = scale * loss()
+                value.backward()
+                return value
 
             for _ in range(count):
-                errors = {}
-
-                def closure(x=x, descent=descent, wanted=wanted, errors=errors) -> Tensor:
-                    descent.zero_grad()
-                    errors["content"], errors["style"] = wanted.errors(x)
-                    loss = alpha * errors["content"] + beta * errors["style"]
-                    loss = loss + smoothness * losses.total_variation(x) + RANGE * losses.out_of_range(x)
-                    loss.backward()
-                    return loss
-
-                loss = descent.step(closure)
-                if not loss.isfinite():
+                value = descent.step(closure)
+                if not value.isfinite():
                     raise FloatingPointError("the loss is no longer finite: --optimizer adam takes smaller steps")
                 done += 1
                 bar.update()
@@ -305,7 +315,7 @@ def _check_regions(
 
 
 class _Targets:
-    """What is wanted of a picture: features of the photograph, Gram matrices of the artwork."""
+    """What is wanted of a picture: features of the photograph, Gram matrices or other statistics of the artwork."""
 
     def __init__(
         self,
@@ -314,21 +324,19 @@ class _Targets:
         artwork: Tensor,
         content_layers: Sequence[str],
         style_layers: Sequence[str],
+        statistic: Callable[[Tensor], Tensor],
     ) -> None:
-        self.network = network
+        self.network, self.statistic = network, statistic
         with torch.no_grad():
             of_photograph, of_artwork = network(photograph), network(artwork)
         self.content = {layer: of_photograph[layer] for layer in content_layers}
-        self.grams = {layer: losses.gram_per_position(of_artwork[layer]) for layer in style_layers}
+        self.style = {layer: statistic(of_artwork[layer]) for layer in style_layers}
 
     def errors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Relative content and style error, each a mean over its layers."""
         found = self.network(x)
         content = [losses.relative_error(found[layer], target) for layer, target in self.content.items()]
-        style = [
-            losses.relative_error(losses.gram_per_position(found[layer]), target)
-            for layer, target in self.grams.items()
-        ]
+        style = [losses.relative_error(self.statistic(found[layer]), target) for layer, target in self.style.items()]
         return tuple(torch.stack(errors).mean() if errors else x.new_zeros(()) for errors in (content, style))
 
 

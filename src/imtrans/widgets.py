@@ -54,7 +54,7 @@ def before_after(
     return Html(markup, f"[slider between {labels[0]} and {labels[1]}: {alt}]")
 
 
-def frames(pictures: Sequence[Tensor], *, labels: Sequence[str], alt: str, factor: int = 1) -> Html:
+def frames(pictures: Sequence[Tensor], *, labels: Sequence[str], alt: str, factor: int = 1, limit: int = LIMIT) -> Html:
     """Pictures behind a slider that shows one of them at a time.
 
     Args:
@@ -62,6 +62,7 @@ def frames(pictures: Sequence[Tensor], *, labels: Sequence[str], alt: str, facto
         labels: One label per picture.
         alt: What is seen in all of them.
         factor: Screen pixels per picture pixel.
+        limit: Largest size of a picture in bytes: beyond it JPEG takes the place of PNG.
 
     Raises:
         ValueError: Without pictures, if labels and pictures differ in number, or sizes differ.
@@ -72,7 +73,7 @@ def frames(pictures: Sequence[Tensor], *, labels: Sequence[str], alt: str, facto
         raise ValueError("pictures of different sizes cannot follow one another")
     shown = [
         '<div style="overflow-x:auto">'
-        + pixels(picture.clamp(0, 1), alt=f"{label}: {alt}", factor=factor, limit=LIMIT)
+        + pixels(picture.clamp(0, 1), alt=f"{label}: {alt}", factor=factor, limit=limit)
         + "</div>"
         for picture, label in zip(pictures, labels, strict=True)
     ]

@@ -155,3 +155,35 @@ def test_a_page_opened_at_a_place_in_a_fold_opens_the_fold(chrome):
     chrome.get((HTML / "lectures" / "01-srcnn.html").as_uri() + "#tab-srcnn-colour")
     inside = "return document.getElementById('tab-srcnn-colour').closest('details').open"
     WebDriverWait(chrome, 10).until(lambda c: c.execute_script(inside), "the fold stays closed")
+
+
+@pytest.fixture
+def poll(chrome):
+    """Lecture 12's poll, without votes of an earlier test."""
+    opened(chrome, HTML / "lectures" / "12-lpips.html")
+    chrome.execute_script("localStorage.clear()")
+    opened(chrome, HTML / "lectures" / "12-lpips.html")
+    return chrome.find_element(By.CSS_SELECTOR, ".poll")
+
+
+def test_the_metrics_answer_after_the_last_vote_and_the_votes_stay(chrome, poll):
+    answers, rounds = poll.find_element(By.CSS_SELECTOR, ".answers"), poll.find_elements(By.TAG_NAME, "fieldset")
+    for index, each in enumerate(rounds):
+        assert not answers.is_displayed()
+        each.find_element(By.CSS_SELECTOR, f".{('left', 'right')[index % 2]}").click()
+    assert answers.is_displayed()
+    own = [cell.text for cell in answers.find_elements(By.CSS_SELECTOR, "tbody .own")]
+    assert own == ["left", "right"] * (len(rounds) // 2)
+    opened(chrome, HTML / "lectures" / "12-lpips.html")
+    assert chrome.find_element(By.CSS_SELECTOR, ".poll .answers").is_displayed()
+
+
+def test_the_poll_is_judged_by_keyboard_and_counts(chrome, poll):
+    rounds = poll.find_elements(By.TAG_NAME, "fieldset")
+    for each in rounds:
+        each.find_element(By.CSS_SELECTOR, ".left input").send_keys(Keys.SPACE)
+    row = poll.find_elements(By.CSS_SELECTOR, "tbody tr")
+    says = [each.find_elements(By.CSS_SELECTOR, "[data-answer]")[1].get_attribute("data-answer") for each in row]
+    total = poll.find_elements(By.CSS_SELECTOR, ".total")[1].text
+    worth = sum(0.5 if answer == "equal" else float(answer == "left") for answer in says)
+    assert total == f"{worth:g} of {len(rounds)}"

@@ -4,7 +4,7 @@
 in `src/imtrans/published` the papers' ones. No directive imports the package, so pages build without torch.
 """
 
-from . import lectures, results
+from . import lectures, poll, results
 
 
 def link_repository(app, config):
@@ -41,4 +41,5 @@ def setup(app):
     app.connect("autodoc-skip-member", skip_imported)
     lectures.setup(app)
     results.setup(app)
+    poll.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -24,7 +24,19 @@ PUBLISHED = ROOT / "src" / "imtrans" / "published"
 EXPERIMENTS = ROOT / "results"
 METRICS = ROOT / "src" / "imtrans" / "metrics.py"
 # What a row of a card or of a paper's table is about; its other columns are measures.
-COLUMNS = ("paper", "model", "set", "task", "degradation", "scale", "sigma", "quality", "protocol", "source", "verified")
+COLUMNS = (
+    "paper",
+    "model",
+    "set",
+    "task",
+    "degradation",
+    "scale",
+    "sigma",
+    "quality",
+    "protocol",
+    "source",
+    "verified",
+)
 
 
 @cache

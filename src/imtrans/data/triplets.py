@@ -6,8 +6,8 @@
 Two rules need no voter (`RULES`):
 
 ``added``
-    One patch went through a distortion, the other through the same one and then through a second, of another family.
-    The first is nearer.
+    One patch went through a distortion, the other through the same one and then through a second, of another family,
+    which does not hide the first. The first is nearer.
 ``equal error``
     One patch was moved by a pixel or two, turned by a degree or two, or made a few percent brighter, which is hardly
     seen side by side; the other was damaged visibly. Both have the *same* mean squared error. The first is nearer.
@@ -25,6 +25,7 @@ from torch import Tensor
 from imtrans.data.distortions import FAMILIES, INVISIBLE, Distortion
 from imtrans.images import to_float, to_uint8
 
+GRAINY = ("noise", "compression")  # families that add what a later blur hides
 FAINT, STRONG = 36, 18  # dB: an error below or above this is no pair of an invisible and a visible change
 
 
@@ -126,9 +127,13 @@ def patch(pictures: Sequence[Tensor], size: int, random: np.random.Generator) ->
 Made = tuple[Tensor, Tensor, Tensor, str]  # the reference, the nearer, the farther, what was done
 
 
-def added(x: Tensor, families: Mapping[str, Sequence[Distortion]], random: np.random.Generator) -> Made:
-    """The rule ``added``: A(x) is nearer than B(A(x))."""
+def added(x: Tensor, families: Mapping[str, Sequence[Distortion]], random: np.random.Generator) -> Made | None:
+    """The rule ``added``: A(x) is nearer than B(A(x)). Grain and blocks come last, since blur would hide them again."""
     one, two = (list(families)[i] for i in random.permutation(len(families))[:2])
+    if one in GRAINY:
+        one, two = two, one
+    if one in GRAINY:
+        return None
     first, second = (_one_of(families[name], random) for name in (one, two))
     near = eight_bit(first(x, random))
     return x, near, eight_bit(second(near, random)), f"{one}, then {two}"

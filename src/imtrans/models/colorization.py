@@ -5,6 +5,7 @@ colours into distributions (`encode`), what counts how often colours occur (`bin
 `rebalancing_weights`), and what turns a distribution into one colour again (`annealed_mean`).
 """
 
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 
 from imtrans.color import ab_bins
 
-STRIDE = 4  # pixels per position of the output
 AB_RANGE = 110.0  # what a regression network's output is multiplied with, as in the authors' PyTorch code
 
 
@@ -176,9 +176,25 @@ def annealed_mean(logits: Tensor, temperature: float = 0.38) -> Tensor:
 # -- how often colours occur --
 
 
+def nearest_bin(ab: Tensor) -> Tensor:
+    """The index of the nearest of the 313 colours for each pixel of (N, 2, H, W), by rounding: (N, H, W).
+
+    Exact for all colours of sRGB. Others get the colour that is nearest to the point of the lattice next to them.
+    """
+    a, b = (ab / 10).round().clamp(-11, 11).long().unbind(1)
+    return _lattice().to(ab.device)[a + 11, b + 11]
+
+
+@cache
+def _lattice() -> Tensor:
+    """The nearest of the 313 colours for each point of the whole lattice, (23, 23)."""
+    ticks = torch.arange(-110.0, 111.0, 10.0)
+    return torch.cdist(torch.cartesian_prod(ticks, ticks), ab_bins()).argmin(dim=1).view(23, 23)
+
+
 def bin_frequencies(ab: Tensor) -> Tensor:
     """p ∈ Δ^Q of the slides: how often each of the 313 colours is the nearest to a pixel of (N, 2, H, W)."""
-    indices, _ = nearest_bins(ab, neighbours=1)
+    indices = nearest_bin(ab)
     return torch.bincount(indices.flatten(), minlength=len(ab_bins())).float() / indices.numel()
 
 

@@ -26,7 +26,7 @@ from imtrans.images import check_picture
 from imtrans.models import features
 from imtrans.models.features import IMAGENET_MEAN, IMAGENET_STD
 
-TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_1")  # of the VGG trunks of `features`
+TAPS = ("relu3_1", "relu3_3", "relu4_1", "relu4_3", "relu5_1")  # of the trunks of `features`: below, every pixel counts
 EPS = 1e-12  # inside the root: a vector of zeros has a direction without it, and its gradient is not a number
 
 

@@ -10,7 +10,8 @@ super-resolution is all channels with the border of the scale, ``rgb+6`` all cha
 (EDSR's on DIV2K), and ``not stated`` is what it says. ``verified`` is False where a number was written down from
 memory and found in no second place. In rows of ``inpainting`` the set is one picture and scale and sigma are None; the
 source says what was missing. A paper with other measures than these has further columns after them, numbers too: LPIPS
-has ``agreement``, in percent, and ``correlation``.
+has ``agreement``, in percent, and ``correlation``; colorization has ``value``, of what its task names, in percent where
+that names no unit, and ``standard_error``.
 """
 
 import csv

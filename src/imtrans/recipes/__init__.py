@@ -9,6 +9,7 @@ data and length. The registry, `imtrans.zoo.entries`, says which recipe belongs 
 """
 
 from imtrans.recipes import (
+    adain,
     cdncnn_blind,
     colorization,
     dncnn,
@@ -30,6 +31,7 @@ from imtrans.recipes.budgets import BUDGETS
 
 __all__ = [
     "BUDGETS",
+    "adain",
     "cdncnn_blind",
     "colorization",
     "dncnn",
