@@ -58,6 +58,9 @@ def predict(network, lights: list[Tensor], temperatures, mix) -> dict[float, lis
 @torch.no_grad()
 def main() -> None:
     """Measure and write."""
+    if not {"colorizer", "colorizer-l2"} <= set(zoo.names()):
+        print("colorizer and colorizer-l2 have no trained weights here yet: imtrans train makes them")
+        return
     network, regression = zoo.load("colorizer"), zoo.load("colorizer-l2")
     prior = network.log_prior.exp()
 

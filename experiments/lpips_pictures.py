@@ -181,7 +181,7 @@ def draw_first(pictures: dict[str, Tensor], rows: list[dict[str, object]]) -> No
     figure, unused = figures.canvas(width=width, height=2.6)
     unused.remove()
     figure.set_layout_engine("none")
-    longest = {key: max(float(row[key]) for row in rows) for key in ("squeezenet-caffe", "random small")}
+    longest = {key: max(float(row[key]) for row in rows) for key in ("squeezenet-caffe", "random AlexNet")}
     for index, (name, picture) in enumerate(pictures.items()):
         left = 0.1 + index * (inch + gap)
         ax = figure.add_axes((left / width, 1.45 / 2.6, inch / width, inch / 2.6))
@@ -190,10 +190,10 @@ def draw_first(pictures: dict[str, Tensor], rows: list[dict[str, object]]) -> No
         figure.text((left + inch / 2) / width, 1.3 / 2.6, name, ha="center", va="center", fontsize=8, color=figures.INK)
         for line, key, color in (
             (0.85, "squeezenet-caffe", figures.COLORS[0]),
-            (0.35, "random small", figures.COLORS[1]),
+            (0.35, "random AlexNet", figures.COLORS[1]),
         ):
             if index == 0:
-                words = "trained to see" if key != "random small" else "random weights"
+                words = "trained to see" if key != "random AlexNet" else "random weights"
                 figure.text(0.1 / width, (line + 0.1) / 2.6, words, fontsize=8, color=color, va="center")
                 continue
             value = float(rows[index - 1][key])

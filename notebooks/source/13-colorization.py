@@ -132,6 +132,8 @@ share = torch.tensor(list(KINDS["disc"].values()))
 # %%
 c = torch.zeros(2, requires_grad=True)
 optimizer = torch.optim.SGD([c], lr=0.5)
+
+# %%
 for _ in range(50):
     optimizer.zero_grad()
     loss = (share * (apples - c).square().sum(dim=1)).sum() / 2
@@ -174,11 +176,13 @@ corner = torch.tensor([(-10, -10), (-10, 10), (10, -10), (10, 10)])
 hull = ConvexHull((ab[:, None] + corner).reshape(-1, 2)).equations
 
 # %%
-from imtrans.color import ab_bins
-
 tick = np.arange(-110, 111, 10)
 lattice = np.stack(np.meshgrid(tick, tick, indexing="ij"), -1).reshape(-1, 2)
 inside = (lattice @ hull[:, :2].T + hull[:, 2] < -1e-9).all(axis=1)
+
+# %%
+from imtrans.color import ab_bins
+
 assert np.array_equal(lattice[inside], ab_bins().numpy())
 print(inside.sum(), "colours, the same as in imtrans")
 
@@ -390,6 +394,8 @@ claim(
 probability = shape_logits.softmax(dim=1).movedim(1, -1)[kind == 0].mean(dim=0)
 around = [(bins - apple).norm(dim=1) < 15 for apple in apples]
 told = torch.tensor([probability[which].sum() for which in around])
+
+# %%
 claim(
     "red, green, yellow are each right to 12 points",
     (told - share).abs().max(),
@@ -486,6 +492,8 @@ p_smooth = smoothed(p)  # p̃, (313,)
 Q, lam = 313, 0.5
 w = 1 / ((1 - lam) * p_smooth + lam / Q)
 w = w / (p_smooth * w).sum()
+
+# %%
 assert torch.isclose((p_smooth * w).sum(), torch.tensor(1.0))
 ratio = w.max() / w.min()
 assert torch.isclose(ratio, 1 + Q * p_smooth.max(), rtol=1e-2)
@@ -500,6 +508,8 @@ print(f"largest over smallest weight: {ratio:.0f}, by the rule 1 + Q p̃_max")
 truth_q, w_q = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.5, 1.0, 4.0])
 z = torch.zeros(3, requires_grad=True)
 optimizer = torch.optim.Adam([z], lr=0.1)
+
+# %%
 for _ in range(300):
     optimizer.zero_grad()
     (-(truth_q * w_q * z.log_softmax(0)).sum()).backward()

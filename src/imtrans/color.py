@@ -22,6 +22,9 @@ _XYZ = torch.tensor(
 )
 _WHITE = torch.tensor([0.95047, 1.0, 1.08883], dtype=torch.float64)
 
+# How far linear R, G or B may lie outside of [0, 1] in a colour that sRGB has: rounding errors of white and black.
+_MISS = 4e-7
+
 
 def _check_rgb(x: Tensor) -> None:
     if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
@@ -97,10 +100,6 @@ def _displayable(lab: Tensor) -> Tensor:
     return ((linear >= -_MISS) & (linear <= 1 + _MISS)).all(dim=1)
 
 
-# How close to an 8-bit level, in levels, a colour may miss [0, 1] and still count as displayable.
-_MISS = 1e-4 / 255
-
-
 def lab_within_gamut(x: Tensor) -> Tensor:
     """Lab (N, 3, H, W) with the chroma reduced, pixel by pixel, just so far that sRGB has the colour.
 
@@ -130,8 +129,8 @@ def ab_bins() -> Tensor:
     """The Q = 313 colours of Zhang et al. 2016: points (Q, 2) of the (a, b) plane in steps of 10, by a, then by b.
 
     "In gamut" is generous: all colours of sRGB, projected to (a, b), have a convex hull; the points are the corners of
-    all cells of 10 × 10 that meet it, which are those less than 10 away from it in the larger of |Δa| and |Δb|. The
-    authors published the list, not the rule; this rule gives their list.
+    all cells of 10 × 10 that meet it, which are those less than 10 away from it in the larger of the distances in a and
+    in b. The authors published the list, not the rule; this rule gives their list.
     """
     from scipy.spatial import ConvexHull
 

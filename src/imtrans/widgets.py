@@ -54,9 +54,7 @@ def before_after(
     return Html(markup, f"[slider between {labels[0]} and {labels[1]}: {alt}]")
 
 
-def frames(
-    pictures: Sequence[Tensor], *, labels: Sequence[str], alt: str, factor: int = 1, limit: int = LIMIT
-) -> Html:
+def frames(pictures: Sequence[Tensor], *, labels: Sequence[str], alt: str, factor: int = 1, limit: int = LIMIT) -> Html:
     """Pictures behind a slider that shows one of them at a time.
 
     Args:

@@ -126,6 +126,11 @@ METHODS: dict[str, Callable[[Tensor, str, Options], Tensor]] = {
     "johnson": by_johnson,
     "adain": by_adain,
 }
+# Names for the help; plain ones, which the reference of the book can parse.
+Method = Literal[tuple(METHODS)]
+Start = Literal[tuple(methods.STARTS)]
+OptimizerName = Literal[tuple(methods.OPTIMIZERS)]
+Trunk = Literal[(*features.TRUNKS, "pair")]
 
 
 def stylize(
@@ -134,14 +139,14 @@ def stylize(
     target: Out,
     /,
     *,
-    method: Literal[*METHODS] = "gatys",
+    method: Method = "gatys",
     max_side: int = 512,
     style_side: int | None = None,
     alpha: float | None = None,
     steps: int | None = None,
-    start: Literal[*methods.STARTS] = "content",
-    optimizer: Literal[*methods.OPTIMIZERS] = "lbfgs",
-    trunk: Literal[*features.TRUNKS, "pair"] | None = None,
+    start: Start = "content",
+    optimizer: OptimizerName = "lbfgs",
+    trunk: Trunk | None = None,
     seed: int = 0,
     weights: tuple[float, ...] | None = None,
     keep_colors: bool = False,

@@ -182,7 +182,7 @@ PAPER_SCHEDULE = Schedule(
 
 
 def colorful(pictures: TrainingSet) -> TrainingSet:
-    """The same set, each picture shrunk; gray ones, without any |a| or |b| above 5, are left out as in the paper."""
+    """The same set, each picture shrunk; gray ones, with no a or b beyond ±5, are left out as in the paper."""
     small = [shrink(picture, SHORTER) for picture in pictures.pictures if picture.shape[1] == 3]
     return replace(pictures, pictures=[p for p in small if rgb_to_lab(p[..., ::4, ::4])[:, 1:].abs().max() > 5])
 
