@@ -129,6 +129,9 @@ def optimizer() -> None:
         points = [row for row in rows if row["optimizer"] == name]
         ax.plot([row["step"] for row in points], [row["loss"] for row in points], linewidth=2, label=label)
     ax.set(xscale="log", yscale="log", xlabel="step", ylabel="α content + β style")
+    ax.set_xticks([1, 3, 10, 30], ["1", "3", "10", "30"])
+    ax.set_yticks([0.03, 0.1, 0.3], ["0.03", "0.1", "0.3"])
+    ax.minorticks_off()
     ax.legend(frameon=False, fontsize=9)
     (FIGURES / "gatys-optimizer.png").write_bytes(figures.png(figure))
 

@@ -79,7 +79,7 @@ phi = features.load(TAPS, trunk="small")
 
 # %%
 print(phi.about)
-face = (170, 40, 192, 192)  # left, top, width, height
+face = (130, 20, 192, 192)  # left, top, width, height
 photo = images.crop(photos.photo("astronaut").picture, face)
 for tap, maps in phi(photo).items():
     print(tap, tuple(maps.shape))
@@ -91,7 +91,7 @@ for tap, maps in phi(photo).items():
 # Take one, and a blur with just the same mean squared error.
 
 # %%
-wide = images.crop(photos.photo("astronaut").picture, (170, 40, 200, 192))
+wide = images.crop(photos.photo("astronaut").picture, (130, 20, 200, 192))
 shifted = wide[..., 1:193]
 
 
@@ -115,8 +115,15 @@ for _ in range(20):
         high = sigma
 blur = blurred(photo, high)
 
+
 # %%
-figures.strip(
+def show(pictures, side=80, **options):
+    """The middle of each picture, its pixels twice as large."""
+    middles = {k: images.middle(p, side) for k, p in pictures.items()}
+    return figures.strip(middles, factor=2, **options)
+
+
+show(
     {"original": photo, "shifted": shifted, "blurred": blur},
     alt="an astronaut's face; the blurred one has no eyelashes and no teeth",
 )
@@ -220,13 +227,13 @@ print("✓ both sides agree")
 
 # %%
 answers = ("one", "pixels", "features")
-figures.strip(
+show(
     {
         name: experiments.picture(f"perceptual-mean-{name}.png")
         for name in answers
     },
-    alt="a cat's eye; the best answer in pixels is blurred",
-    factor=2,
+    side=64,
+    alt="fur beside a cat's eye; the best answer in pixels is blurred",
 )
 
 # %% [markdown]
@@ -287,7 +294,9 @@ figures.table(
 )
 
 # %%
-figures.strip({STYLE: style}, alt="strokes of a brush around three eddies")
+figures.strip(
+    {STYLE: F.avg_pool2d(style, 3)}, alt="brush strokes around three eddies"
+)
 
 # %% [markdown]
 # ## The network
@@ -409,7 +418,7 @@ pictures = {
     for light in ("bright", "dark")
     for kind in ("instance", "stored")
 }
-figures.strip(pictures, alt="a cat in brush strokes")
+show(pictures, side=64, alt="a cat's eye in brush strokes")
 
 # %%
 table = [
@@ -441,7 +450,7 @@ pairs = recipe.data(recipe.seed)
 
 # %%
 figures.strip(
-    {f"{i}": pairs[i][0][None] for i in range(5)},
+    {f"{i}": pairs[i][0][None] for i in range(2)},
     alt="a training picture of 96 by 96 pixels",
 )
 
@@ -510,7 +519,7 @@ else:
     print(shipped, "has no trained weights here yet")
 
 # %% tags=["nbval-ignore-output"]
-figures.strip(pictures, alt="an astronaut's face, in strokes but the first")
+show(pictures, alt="an astronaut's face, in strokes but the first")
 
 # %% tags=["nbval-ignore-output"]
 figures.table(
@@ -545,7 +554,10 @@ figures.table(table, caption="Speed-up over so many iterations.")
 # %%
 weights = ("0.3", "3", "30", "300")
 widgets.frames(
-    [experiments.picture(f"perceptual-weights-{w}.png") for w in weights],
+    [
+        images.middle(experiments.picture(f"perceptual-weights-{w}.png"), 80)
+        for w in weights
+    ],
     labels=[f"style weight {w}" for w in weights],
     alt="an astronaut's face; from a photograph to a field of strokes",
     factor=2,
@@ -565,7 +577,7 @@ with torch.no_grad():
     fine = painter(double).clamp(0, 1)
 
 # %% tags=["nbval-ignore-output"]
-figures.strip(
+show(
     {
         "as it is": painter(photo).detach().clamp(0, 1),
         "twice the size, shrunk again": F.avg_pool2d(fine, 2),
@@ -586,7 +598,7 @@ with torch.no_grad():
     mine_painted = painter(mine.expand(1, 3, -1, -1)).clamp(0, 1)
 
 # %% tags=["nbval-ignore-output"]
-figures.strip({"painted": mine_painted}, alt="a cat, or your photograph")
+show({"painted": mine_painted}, alt="a cat, or your photograph")
 
 # %% [markdown]
 # ## Exercises

@@ -39,8 +39,8 @@ import os
 import numpy as np
 import torch
 
-from imtrans import degrade, experiments, figures, images, metrics, published
-from imtrans import judgements, widgets
+from imtrans import degrade, figures, images, metrics, published
+from imtrans import judgements, widgets, zoo
 from imtrans.data import photos, triplets
 from imtrans.exercises import check, claim
 from imtrans.models import features, lpips
@@ -98,7 +98,8 @@ figures.strip(
 
 # %% tags=["ground"]
 distance = lpips.feature_distance("small")
-print(features.SmallVGG.about)
+print(zoo.card("features-small")["parameters"], "parameters")
+print(distance.trunk.about)
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -176,11 +177,8 @@ ours = lpips.FeatureDistance(trunk, weights, name="random AlexNet")
 with torch.no_grad():
     assert (ten_lines(trunk, weights, x, y) - wanted).abs().max() < 1e-6
     assert (ours(x, y) - wanted).abs().max() < 1e-6
-print(
-    sum(map(len, weights)),
-    "weights, none negative:",
-    min(w.min() for w in weights) >= 0,
-)
+assert min(w.min() for w in weights) >= 0
+print(sum(map(len, weights)), "weights, none negative")
 print("✓ ten lines, imtrans and the authors' package agree")
 
 # %% [markdown]
@@ -209,6 +207,8 @@ except ValueError as refusal:
 with torch.no_grad():
     difference = ours.differences(x, y)[1]
 w = weights[1]
+
+# %%
 code = lpips.weighted_squares(difference, w)
 assert torch.allclose(lpips.norm_of_weighted(difference, w.sqrt()), code)
 assert not torch.allclose(lpips.norm_of_weighted(difference, w), code)
@@ -325,6 +325,7 @@ def agreement(w):
     return 100 * judgements.credit(d0, d1, test.vote).mean().item()
 
 
+# %%
 before, after = agreement(torch.ones_like(learned)), agreement(learned)
 assert learned.min() >= 0
 claim(
@@ -334,23 +335,11 @@ claim(
 # %% [markdown]
 # The judge has more parameters than the weights that it trained, and is thrown
 # away. With so few triplets, from five photographs, weights gain little or
-# nothing on other photographs. With 900 triplets from 200 photographs:
-
-# %%
-table = [
-    {
-        "distance": r["metric"],
-        "weights": r["weights"],
-        "added": r["added"],
-        "equal error": r["equal_error"],
-        "JND": r["jnd"],
-    }
-    for r in experiments.rows("lpips-triplets")
-]
-figures.table(table, caption="Measured on 400 triplets of B100, %.", digits=1)
-
-# %% [markdown]
-# Beside it what the paper measured with people. In its table SSIM is level
+# nothing on other photographs.
+# [The page](../lectures/12-lpips.md) has a table with 900 triplets from 200
+# photographs, and more trunks.
+#
+# And here is what the paper measured with people. In its table SSIM is level
 # with L2; in ours it is far ahead. So our triplets say what a distance should
 # not mind, and not what people think.
 
@@ -444,6 +433,8 @@ widgets.slider(
 
 # %%
 soft, softer = (degrade.blur_down(x, 1, s).clamp(0, 1) for s in (0.8, 1.6))
+
+# %%
 with torch.no_grad():
     xy, yz, xz = distance(x, soft), distance(soft, softer), distance(x, softer)
 claim(
@@ -451,6 +442,8 @@ claim(
     (xz / (xy + yz)).item(),
     above=1.05,
 )
+
+# %%
 root = (xz.sqrt() / (xy.sqrt() + yz.sqrt())).item()
 claim("for the root it is not longer", root, below=1)
 
@@ -472,9 +465,13 @@ for _ in range(10):
 # %%
 attacked = triplets.eight_bit(x + change)
 unaimed = triplets.eight_bit(x + change.flip(-1))
+
+# %%
 with torch.no_grad():
     factor = (distance(x, attacked) / distance(x, unaimed)).item()
 claim("aimed, the same change is over 2 times as far", factor, above=2)
+
+# %%
 figures.strip(
     {"original": x, "attacked": attacked},
     alt="a cat's eye; the two cannot be told apart",
@@ -499,6 +496,8 @@ for _ in range(80):
 
 # %%
 claim("the distance falls below a third", loss.item() / began, below=1 / 3)
+
+# %%
 psnr = metrics.psnr(pixels.detach(), target).item()
 claim("and yet the PSNR stays below 22 dB", psnr, below=22)
 figures.strip(
