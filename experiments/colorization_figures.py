@@ -241,7 +241,7 @@ def probe() -> None:
     for i, row in enumerate(rows):
         ax.bar(i, row["accuracy"], 0.6, color=figures.COLORS[0 if "colorizer" in row["features"] else 1])
     ax.axhline(25, color=figures.INK, linewidth=1, linestyle="--")
-    ax.annotate("chance", (1, 25), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
+    ax.annotate("chance", (0.005, 25.5), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
     ax.set_xticks(range(len(rows)), [names[row["features"]] for row in rows])
     ax.set(ylabel="balanced accuracy, %")
     save(figure, "probe")

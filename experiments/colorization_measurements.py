@@ -58,6 +58,9 @@ def predict(network, lights: list[Tensor], temperatures, mix) -> dict[float, lis
 @torch.no_grad()
 def main() -> None:
     """Measure and write."""
+    if not {"colorizer", "colorizer-l2"} <= set(zoo.names()):
+        print("colorizer and colorizer-l2 have no trained weights here yet: imtrans train makes them")
+        return
     network, regression = zoo.load("colorizer"), zoo.load("colorizer-l2")
     prior = network.log_prior.exp()
 
@@ -97,7 +100,9 @@ def main() -> None:
     for name in ("colorizer", "colorizer-l2"):
         card = zoo.card(name)
         keys = ("parameters", "steps", "batch", "seconds", "optimizer")
-        about.append({"network": name} | {key: card[key] for key in keys} | {"error": card["validation"]["error"]})
+        about.append({"network": name} | {key: card[key] for key in keys})
+        about[-1]["parameters"] = f"{card['parameters']:,}"
+        about[-1]["error"] = f"{card['validation']['error']:.2f}"
         about[-1]["minutes"] = round(card["seconds"] / 60)
     experiments.write("colorization-training", about)
 

@@ -49,7 +49,7 @@ document.addEventListener("click", (event) => {
 function countVotes(poll, votes) {
   const rounds = [...poll.querySelectorAll("fieldset")];
   const judged = rounds.filter((round) => votes[round.dataset.round]).length;
-  poll.querySelector(".progress").textContent =
+  poll.querySelector(".count").textContent =
     judged < rounds.length
       ? `${judged} of ${rounds.length} judged. What the metrics say appears when all are.`
       : `All ${rounds.length} judged. This is what the metrics say, and how often they agree with you:`;

@@ -79,7 +79,7 @@ phi = features.load(TAPS, trunk="small")
 
 # %%
 print(phi.about)
-face = (170, 40, 192, 192)  # left, top, width, height
+face = (130, 20, 192, 192)  # left, top, width, height
 photo = images.crop(photos.photo("astronaut").picture, face)
 for tap, maps in phi(photo).items():
     print(tap, tuple(maps.shape))
@@ -91,10 +91,11 @@ for tap, maps in phi(photo).items():
 # Take one, and a blur with just the same mean squared error.
 
 # %%
-wide = images.crop(photos.photo("astronaut").picture, (170, 40, 200, 192))
+wide = images.crop(photos.photo("astronaut").picture, (130, 20, 200, 192))
 shifted = wide[..., 1:193]
 
 
+# %%
 def blurred(picture, sigma, reach=8):
     offsets = torch.arange(-reach, reach + 1.0)
     kernel = torch.exp(-offsets.square() / (2 * sigma**2))
@@ -107,16 +108,24 @@ def blurred(picture, sigma, reach=8):
 # %%
 wanted = F.mse_loss(shifted, photo)
 low, high = 0.1, 8.0
-for _ in range(20):
-    sigma = (low + high) / 2
-    if F.mse_loss(blurred(photo, sigma), photo) < wanted:
-        low = sigma
-    else:
-        high = sigma
-blur = blurred(photo, high)
 
 # %%
-figures.strip(
+for _ in range(20):
+    sigma = (low + high) / 2
+    too_weak = F.mse_loss(blurred(photo, sigma), photo) < wanted
+    low, high = (sigma, high) if too_weak else (low, sigma)
+blur = blurred(photo, high)
+
+
+# %%
+def show(pictures, side=80, **options):
+    """The middle of each picture, its pixels twice as large."""
+    middles = {k: images.middle(p, side) for k, p in pictures.items()}
+    return figures.strip(middles, factor=2, **options)
+
+
+# %%
+show(
     {"original": photo, "shifted": shifted, "blurred": blur},
     alt="an astronaut's face; the blurred one has no eyelashes and no teeth",
 )
@@ -129,13 +138,12 @@ figures.strip(
 cat = images.crop(photos.photo("chelsea").picture, (110, 40, 192, 192))
 
 
+# %%
 @torch.no_grad()
 def distances(one, other):
     ours, theirs = ({"pixels": x} | phi(x) for x in (one, other))
-    return {
-        k: losses.feature_reconstruction(ours[k], theirs[k]).item()
-        for k in ours
-    }
+    loss = losses.feature_reconstruction
+    return {k: loss(ours[k], theirs[k]).item() for k in ours}
 
 
 # %%
@@ -182,6 +190,7 @@ def by_layer(shift):
     )
 
 
+# %%
 widgets.slider(
     by_layer,
     [0, 1, 2, 4, 8],
@@ -209,6 +218,8 @@ copies = torch.cat([wide[..., s : s + 192] for s in range(5)])
 with torch.no_grad():
     answers = phi(copies)["relu3_1"]
 mean = answers.mean(dim=0, keepdim=True)
+
+# %%
 for guess in (cat, blur):
     with torch.no_grad():
         guessed = phi(guess)["relu3_1"]
@@ -220,13 +231,13 @@ print("✓ both sides agree")
 
 # %%
 answers = ("one", "pixels", "features")
-figures.strip(
+show(
     {
         name: experiments.picture(f"perceptual-mean-{name}.png")
         for name in answers
     },
-    alt="a cat's eye; the best answer in pixels is blurred",
-    factor=2,
+    side=64,
+    alt="fur beside a cat's eye; the best answer in pixels is blurred",
 )
 
 # %% [markdown]
@@ -276,6 +287,8 @@ print("✓ the same Gram matrix; moved:", not torch.equal(somewhere, few))
 from imtrans.recipes.johnson import style_picture
 
 style = style_picture(STYLE)  # (1, 3, 384, 384)
+
+# %%
 rows = experiments.rows("perceptual-layers")
 figures.table(
     [
@@ -287,7 +300,9 @@ figures.table(
 )
 
 # %%
-figures.strip({STYLE: style}, alt="strokes of a brush around three eddies")
+figures.strip(
+    {STYLE: F.avg_pool2d(style, 3)}, alt="brush strokes around three eddies"
+)
 
 # %% [markdown]
 # ## The network
@@ -303,6 +318,7 @@ def unit(convolution, relu=True):
     return nn.Sequential(convolution, norm, *[nn.ReLU()] * relu)
 
 
+# %%
 class Block(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -314,6 +330,7 @@ class Block(nn.Module):
         return x[..., 2:-2, 2:-2] + self.layers(x)
 
 
+# %%
 def half_stride(c_in, c_out):
     return nn.ConvTranspose2d(c_in, c_out, 3, 2, padding=1, output_padding=1)
 
@@ -342,6 +359,8 @@ weights = layers.state_dict().values()
 keys = published.layers.state_dict()
 published.layers.load_state_dict(dict(zip(keys, weights, strict=True)))
 layers.eval(), published.eval()
+
+# %%
 with torch.no_grad():
     raw = layers(prepared(photo))
     ours = published(photo)
@@ -368,6 +387,8 @@ print(sizes)
 small = StyleNetwork.small().train()  # ours: half the width
 before = small(photo)
 idle = 0
+
+# %%
 with torch.no_grad():
     for module in small.modules():
         if isinstance(module, nn.Conv2d) and module.out_channels != 3:
@@ -409,7 +430,7 @@ pictures = {
     for light in ("bright", "dark")
     for kind in ("instance", "stored")
 }
-figures.strip(pictures, alt="a cat in brush strokes")
+show(pictures, side=64, alt="a cat's eye in brush strokes")
 
 # %%
 table = [
@@ -436,12 +457,13 @@ from functools import partial
 
 from imtrans import recipes
 
+# %%
 recipe = recipes.johnson.recipe(BUDGET, style=STYLE)
 pairs = recipe.data(recipe.seed)
 
 # %%
 figures.strip(
-    {f"{i}": pairs[i][0][None] for i in range(5)},
+    {f"{i}": pairs[i][0][None] for i in range(2)},
     alt="a training picture of 96 by 96 pixels",
 )
 
@@ -461,6 +483,8 @@ from imtrans.training import fit
 options = {"progress": False, "device": DEVICE}
 if CHECKPOINTS:
     options |= {"folder": f"{CHECKPOINTS}/johnson", "resume": True}
+
+# %%
 falls = "Loss over steps, on a logarithmic scale: it falls steeply, then less."
 live = figures.LiveCurve(recipe.steps, alt=falls)
 run = fit(recipe, on_step=live, **options)
@@ -482,6 +506,7 @@ def errors(picture):
     return {"content": content.item(), "style": of_style.item()}
 
 
+# %%
 with torch.no_grad():
     painted = run.model(photo).clamp(0, 1)
 measured = {"photograph": errors(photo), "this run": errors(painted)}
@@ -510,7 +535,7 @@ else:
     print(shipped, "has no trained weights here yet")
 
 # %% tags=["nbval-ignore-output"]
-figures.strip(pictures, alt="an astronaut's face, in strokes but the first")
+show(pictures, alt="an astronaut's face, in strokes but the first")
 
 # %% tags=["nbval-ignore-output"]
 figures.table(
@@ -527,6 +552,8 @@ figures.table(
 
 # %%
 slides = {256: (212, 636, 1060), 512: (205, 615, 1026), 1024: (208, 625, 1042)}
+
+# %%
 table = []
 for row in experiments.rows("perceptual-speed"):
     if row["network"] == "paper":
@@ -545,7 +572,10 @@ figures.table(table, caption="Speed-up over so many iterations.")
 # %%
 weights = ("0.3", "3", "30", "300")
 widgets.frames(
-    [experiments.picture(f"perceptual-weights-{w}.png") for w in weights],
+    [
+        images.middle(experiments.picture(f"perceptual-weights-{w}.png"), 80)
+        for w in weights
+    ],
     labels=[f"style weight {w}" for w in weights],
     alt="an astronaut's face; from a photograph to a field of strokes",
     factor=2,
@@ -565,7 +595,7 @@ with torch.no_grad():
     fine = painter(double).clamp(0, 1)
 
 # %% tags=["nbval-ignore-output"]
-figures.strip(
+show(
     {
         "as it is": painter(photo).detach().clamp(0, 1),
         "twice the size, shrunk again": F.avg_pool2d(fine, 2),
@@ -586,7 +616,7 @@ with torch.no_grad():
     mine_painted = painter(mine.expand(1, 3, -1, -1)).clamp(0, 1)
 
 # %% tags=["nbval-ignore-output"]
-figures.strip({"painted": mine_painted}, alt="a cat, or your photograph")
+show({"painted": mine_painted}, alt="a cat, or your photograph")
 
 # %% [markdown]
 # ## Exercises

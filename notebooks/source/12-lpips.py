@@ -7,9 +7,9 @@
 # The paper is R. Zhang and others, *The Unreasonable Effectiveness of Deep
 # Features as a Perceptual Metric*, CVPR 2018. The
 # [page of this lecture](../lectures/12-lpips.md) derives its equations; here
-# we build the distance, hold it to the authors' package, learn weights from
-# triplets, and break it. Equations have the numbers of the page. Afterwards
-# you can
+# we build the distance, compare it with the authors' package, learn weights
+# from triplets, and break it. Equations have the numbers of the page.
+# Afterwards you can
 #
 # - make five pictures that look unlike each other and have the same PSNR;
 # - write LPIPS in ten lines and use the authors' package without its traps;
@@ -39,8 +39,8 @@ import os
 import numpy as np
 import torch
 
-from imtrans import degrade, experiments, figures, images, metrics, published
-from imtrans import judgements, widgets
+from imtrans import degrade, figures, images, metrics, published
+from imtrans import judgements, widgets, zoo
 from imtrans.data import photos, triplets
 from imtrans.exercises import check, claim
 from imtrans.models import features, lpips
@@ -92,13 +92,14 @@ figures.strip(
 
 # %% [markdown]
 # PSNR says that they are all alike. What do the features of a network say?
-# This one is small, ships with the package, and was distilled from VGG-19. As
-# it is not a network of the paper, its number is called a *feature distance*,
-# not LPIPS.
+# This one is small, ships with the package, and was distilled from the page's
+# *hybrid*, which is in part VGG-19. As it is not a network of the paper, its
+# number is called a *feature distance*, not LPIPS.
 
 # %% tags=["ground"]
 distance = lpips.feature_distance("small")
-print(features.SmallVGG.about)
+print(zoo.card("features-small")["parameters"], "parameters")
+print(distance.trunk.about)
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -176,11 +177,8 @@ ours = lpips.FeatureDistance(trunk, weights, name="random AlexNet")
 with torch.no_grad():
     assert (ten_lines(trunk, weights, x, y) - wanted).abs().max() < 1e-6
     assert (ours(x, y) - wanted).abs().max() < 1e-6
-print(
-    sum(map(len, weights)),
-    "weights, none negative:",
-    min(w.min() for w in weights) >= 0,
-)
+assert min(w.min() for w in weights) >= 0
+print(sum(map(len, weights)), "weights, none negative")
 print("✓ ten lines, imtrans and the authors' package agree")
 
 # %% [markdown]
@@ -209,6 +207,8 @@ except ValueError as refusal:
 with torch.no_grad():
     difference = ours.differences(x, y)[1]
 w = weights[1]
+
+# %%
 code = lpips.weighted_squares(difference, w)
 assert torch.allclose(lpips.norm_of_weighted(difference, w.sqrt()), code)
 assert not torch.allclose(lpips.norm_of_weighted(difference, w), code)
@@ -230,8 +230,9 @@ print("✓ ‖ŷ − ŷ₀‖² = 2 − 2 cos")
 #
 # BAPPS, the set of half a million human votes, is large and not ours to give
 # away. We make triplets whose answer is beyond dispute: *added* (a second
-# distortion is farther) and *equal error* (a small move is nearer than damage
-# of the same squared error). The labels are postulates, not votes.
+# distortion is farther) and *equal error* (a small move, or a little more
+# light, is nearer than damage of the same squared error). The labels are
+# postulates, not votes.
 
 # %% tags=["ground"]
 train, test = (
@@ -297,8 +298,8 @@ claim("trained features are over 15 points better there", gain, above=15)
 # %% [markdown]
 # ## Weights from triplets
 #
-# By Proposition 1 the distance is linear in the means of the channels. They
-# are computed once per pair:
+# By the page's proposition the distance is linear in the means of the
+# channels. They are computed once per pair:
 
 # %%
 learn_from = judgements.channel_means(distance, train)
@@ -325,6 +326,7 @@ def agreement(w):
     return 100 * judgements.credit(d0, d1, test.vote).mean().item()
 
 
+# %%
 before, after = agreement(torch.ones_like(learned)), agreement(learned)
 assert learned.min() >= 0
 claim(
@@ -332,27 +334,16 @@ claim(
 )
 
 # %% [markdown]
-# The judge has more parameters than the weights that it trained, and is thrown
-# away. With so few triplets, from five photographs, weights gain little or
-# nothing on other photographs. With 900 triplets from 200 photographs:
-
-# %%
-table = [
-    {
-        "distance": r["metric"],
-        "weights": r["weights"],
-        "added": r["added"],
-        "equal error": r["equal_error"],
-        "JND": r["jnd"],
-    }
-    for r in experiments.rows("lpips-triplets")
-]
-figures.table(table, caption="Measured on 400 triplets of B100, %.", digits=1)
-
-# %% [markdown]
-# Beside it what the paper measured with people. In its table SSIM is level
+# The judge is thrown away. With so few triplets, from five photographs,
+# weights gain little or nothing on other photographs.
+# [The page](../lectures/12-lpips.md) has a table with 900 triplets from 200
+# photographs, and more trunks.
+#
+# And here is what the paper measured with people. In its table SSIM is level
 # with L2; in ours it is far ahead. So our triplets say what a distance should
-# not mind, and not what people think.
+# not mind, and not what people think. (*Gaussian* is a network with random
+# weights, *Puzzle* one that learned from jigsaw puzzles without labels,
+# *Alex-lin* is LPIPS.)
 
 # %%
 names = ("Human", "L2", "SSIM", "Gaussian", "Puzzle", "AlexNet", "Alex-lin")
@@ -369,8 +360,8 @@ figures.table(
 # %% [markdown]
 # ### How good is "human"?
 #
-# The paper scores people by $p^2+(1-p)^2$, where $p$ is the share of five
-# votes. Let the votes be coins:
+# The paper scores people by $\bar h^2+(1-\bar h)^2$, where $\bar h$ is the
+# share of five votes (8). Let the votes be coins:
 
 # %%
 votes = np.random.RandomState(0).binomial(5, 0.5, 100_000) / 5
@@ -400,8 +391,9 @@ for tap, m0, m1 in per_layer:
 figures.table(table, caption="2AFC agreement with the rules, %.", digits=1)
 
 # %% [markdown]
-# [The page](../lectures/12-lpips.md) has the same for SqueezeNet, with more
-# triplets: deeper layers mind small moves less.
+# [The page](../lectures/12-lpips.md) has the same for SqueezeNet, rule by rule
+# and with more triplets: deeper layers mind small moves less, and miss more of
+# what was added.
 #
 # ## Something to play with
 #
@@ -444,6 +436,8 @@ widgets.slider(
 
 # %%
 soft, softer = (degrade.blur_down(x, 1, s).clamp(0, 1) for s in (0.8, 1.6))
+
+# %%
 with torch.no_grad():
     xy, yz, xz = distance(x, soft), distance(soft, softer), distance(x, softer)
 claim(
@@ -451,6 +445,8 @@ claim(
     (xz / (xy + yz)).item(),
     above=1.05,
 )
+
+# %%
 root = (xz.sqrt() / (xy.sqrt() + yz.sqrt())).item()
 claim("for the root it is not longer", root, below=1)
 
@@ -472,9 +468,13 @@ for _ in range(10):
 # %%
 attacked = triplets.eight_bit(x + change)
 unaimed = triplets.eight_bit(x + change.flip(-1))
+
+# %%
 with torch.no_grad():
     factor = (distance(x, attacked) / distance(x, unaimed)).item()
 claim("aimed, the same change is over 2 times as far", factor, above=2)
+
+# %%
 figures.strip(
     {"original": x, "attacked": attacked},
     alt="a cat's eye; the two cannot be told apart",
@@ -499,6 +499,8 @@ for _ in range(80):
 
 # %%
 claim("the distance falls below a third", loss.item() / began, below=1 / 3)
+
+# %%
 psnr = metrics.psnr(pixels.detach(), target).item()
 claim("and yet the PSNR stays below 22 dB", psnr, below=22)
 figures.strip(
@@ -656,7 +658,7 @@ sorted_pairs = torch.tensor([1.0, 1, 0, 1, 0])
 check(
     precision,
     judgements.average_precision(torch.arange(5.0), sorted_pairs),
-    because="one misplaced pair costs 8 points; a coin's order gets about 60",
+    because="one pair out of place costs 8 points",
     mistakes=[(60.0, "that is the share of all: the order does not enter")],
 )
 

@@ -182,7 +182,7 @@ def johnson(content: Tensor, name: str) -> Tensor:
         raise ValueError(f"no network was trained for the style {name!r}: there are {', '.join(styles)}")
     if content.ndim != 4 or content.shape[1] != 3 or min(content.shape[-2:]) < 16:
         raise ValueError(f"wanted RGB (1, 3, H, W) of 16 pixels or more on each side, got {tuple(content.shape)}")
-    with torch.inference_mode():
+    with torch.no_grad():
         return zoo.load(f"johnson-{name}")(content).clamp(0, 1)
 
 

@@ -91,7 +91,7 @@ def markup(name: str, rows: list[dict[str, str]], metrics: dict[str, tuple[str, 
     )
     return (
         f'<div class="poll" id="{escape(name)}" role="group" aria-label="Judge the pictures">{"".join(rounds)}'
-        f'<p class="progress" aria-live="polite">0 of {len(rows)} judged.</p>'
+        f'<p class="count" aria-live="polite">0 of {len(rows)} judged.</p>'
         f'<div class="answers" hidden>{table}<button type="button" class="again">Judge again</button></div></div>'
     )
 
