@@ -518,7 +518,7 @@ print("✓ both are equal")
 # %%
 mu = g.mean(dim=1)
 share = torch.outer(mu, mu).square().sum() / grams[1].square().sum()
-claim("at relu4_1, over 20 % of the energy", share, above=0.2)
+claim("at relu4_1, over half of the energy", share, above=0.5)
 
 # %% [markdown]
 # ## Try your own photograph and style
