@@ -84,7 +84,7 @@ def texture() -> None:
 def ratio() -> None:
     """The transfer at several ratios."""
     panels = {"photograph": photograph()}
-    panels |= {f"α/β = {value}": kept(f"ratio-{value}") for value in ("1", "0.3", "0.1", "0.03", "0.01")}
+    panels |= {f"ratio {value}": kept(f"ratio-{value}") for value in ("1", "0.3", "0.1", "0.03", "0.01")}
     sheet(panels, "gatys-ratio.jpg", 3, 2)
 
 
