@@ -1,50 +1,45 @@
-"""Lecture 4: seconds of encoder, AdaIN and decoder, against a network of one style and against optimisation.
+"""Lecture 4: seconds of encoder, AdaIN and decoder, beside those of lecture 2's network and optimisation.
 
-A few steps of the optimisation are timed and multiplied: each costs the same. Needs the hybrid. Writes
-results/adain-times.csv. Half a minute on two cores.
+The other two are read from results/perceptual-speed.csv (`experiments/perceptual_speed.py`), where a few steps of the
+optimisation were timed; they are multiplied here. Writes results/adain-times.csv. Ten seconds on two cores.
 """
 
-import torch
+from collections.abc import Callable
 
-from imtrans import experiments
-from imtrans.models import features
+import torch
+from torch import Tensor
+
+from imtrans import experiments, hardware
 from imtrans.models.adain import AdaIN, adain
-from imtrans.models.transform_network import StyleNetwork
-from imtrans.stylize import CONTENT, STYLE, gatys
 
 STEPS = 300  # of the optimisation
 
 
+def timed(parts: dict[str, Callable[[], Tensor]]) -> dict[str, float]:
+    """Seconds of each part, in the precision that lecture 2's were timed in."""
+    low = hardware.autocast_dtype("cpu")
+    with torch.inference_mode(), torch.autocast("cpu", low, enabled=low is not None):
+        return dict(zip(parts, experiments.best_times(list(parts.values()), rounds=4), strict=True))
+
+
 def main() -> None:
     """Measure, write."""
-    rows = []
-    loss = features.load((*STYLE, *CONTENT), "hybrid")
+    rows, network = [], AdaIN.small().eval()
     for side in (256, 512):
-        content, style = torch.rand(2, 1, 3, side, side).unbind()
-        small, paper, johnson = AdaIN.small().eval(), AdaIN().eval(), StyleNetwork.small().eval()
-        with torch.inference_mode():
-            x = small.encode(content)
-            parts = {
-                "encoder": lambda: small.encode(content),  # noqa: B023
-                "AdaIN": lambda: adain(x, x),  # noqa: B023
-                "decoder": lambda: small.decoder(x),  # noqa: B023
-                "paper": lambda: paper(content, style),  # noqa: B023
-                "one style": lambda: johnson(content),  # noqa: B023
-            }
-            seconds = dict(zip(parts, experiments.best_times(list(parts.values()), rounds=3), strict=True))
-        steps = 3 if side == 256 else 1
-
-        def optimise():
-            gatys(content, style, network=loss, steps=(steps,), progress=False)  # noqa: B023
-
-        [spent] = experiments.best_times([optimise], rounds=1)
-        seconds["new style"] = 2 * seconds["encoder"] + seconds["AdaIN"] + seconds["decoder"]
-        seconds["known style"] = seconds["new style"] - seconds["encoder"]
-        seconds["optimisation"] = spent / steps * STEPS
+        picture, x = torch.rand(1, 3, side, side), torch.rand(1, 128, side // 8, side // 8)
+        parts = {
+            "encoder": lambda: network.encode(picture),  # noqa: B023
+            "AdaIN": lambda: adain(x, x),  # noqa: B023
+            "decoder": lambda: network.decoder(x),  # noqa: B023
+        }
+        seconds = timed(parts)
+        seconds["known style"] = sum(seconds.values())
+        seconds["new style"] = seconds["known style"] + seconds["encoder"]
+        [other] = [r for r in experiments.rows("perceptual-speed") if (r["size"], r["network"]) == (side, "half width")]
+        seconds |= {"one style": other["seconds"], "optimisation": STEPS * other["iteration"]}
         for way, value in seconds.items():
-            times = f"{value / seconds['new style']:.2g}"
-            rows.append({"side": side, "way": way, "seconds": f"{value:.3g}", "times": times})
-        print(rows[-8:], flush=True)
+            rows.append({"side": side, "way": way, "seconds": f"{value:.2g}" if value < 100 else f"{value:.0f}"})
+        print(rows[-7:], flush=True)
     experiments.write("adain-times", rows)
 
 

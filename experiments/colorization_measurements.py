@@ -100,7 +100,9 @@ def main() -> None:
     for name in ("colorizer", "colorizer-l2"):
         card = zoo.card(name)
         keys = ("parameters", "steps", "batch", "seconds", "optimizer")
-        about.append({"network": name} | {key: card[key] for key in keys} | {"error": card["validation"]["error"]})
+        about.append({"network": name} | {key: card[key] for key in keys})
+        about[-1]["parameters"] = f"{card['parameters']:,}"
+        about[-1]["error"] = f"{card['validation']['error']:.2f}"
         about[-1]["minutes"] = round(card["seconds"] / 60)
     experiments.write("colorization-training", about)
 

@@ -84,7 +84,7 @@ def texture() -> None:
 def ratio() -> None:
     """The transfer at several ratios."""
     panels = {"photograph": photograph()}
-    panels |= {f"α/β = {value}": kept(f"ratio-{value}") for value in ("1", "0.3", "0.1", "0.03", "0.01")}
+    panels |= {f"ratio {value}": kept(f"ratio-{value}") for value in ("1", "0.3", "0.1", "0.03", "0.01")}
     sheet(panels, "gatys-ratio.jpg", 3, 2)
 
 
@@ -129,6 +129,9 @@ def optimizer() -> None:
         points = [row for row in rows if row["optimizer"] == name]
         ax.plot([row["step"] for row in points], [row["loss"] for row in points], linewidth=2, label=label)
     ax.set(xscale="log", yscale="log", xlabel="step", ylabel="α content + β style")
+    ax.set_xticks([1, 3, 10, 30], ["1", "3", "10", "30"])
+    ax.set_yticks([0.03, 0.1, 0.3], ["0.03", "0.1", "0.3"])
+    ax.minorticks_off()
     ax.legend(frameon=False, fontsize=9)
     (FIGURES / "gatys-optimizer.png").write_bytes(figures.png(figure))
 

@@ -72,14 +72,17 @@ figures.strip(
     {"photograph": p, "artwork": a},
     alt="an astronaut before a shuttle; brush strokes that whirl",
     factor=2,
+    limit=14_000,
 )
 
 # %% [markdown]
 # ## A frozen network as an instrument
 #
 # VGG-19 itself is a file of 548 MB. The package brings a small network of the
-# same shape, and says so. It was trained once, with max pooling, and is never
-# changed here. Like the paper we put average pooling in.
+# same layers, and says so: a quarter of the channels inside, and behind each
+# layer a 1×1 convolution to the channels of its teacher, the hybrid. Its
+# weights are never changed here. It was trained with max pooling; like the
+# paper, and unlike the page, we put average pooling in.
 
 # %% tags=["ground"]
 taps = (*stylize.STYLE, *stylize.CONTENT)
@@ -154,7 +157,7 @@ figures.strip(
     {"photograph": p} | rebuilt,
     alt="the astronaut; from relu1_1 nearly the photograph, from relu4_2 loose",
     factor=2,
-    limit=20_000,
+    limit=12_000,
 )
 
 # %%
@@ -229,8 +232,9 @@ def shuffled_tiles(picture, tile):
 # %%
 tiles = {f"tiles of {t}": shuffled_tiles(a, t) for t in (48, 16, 4)}
 figures.strip(
-    {"whole": a} | tiles,
+    tiles,
     alt="brush strokes, cut into pieces and put together in another order",
+    limit=12_000,
 )
 
 
@@ -255,7 +259,8 @@ claim("tiles of 4 change relu1_1 to relu3_1 5 times as much", ratio, above=5)
 
 # %% [markdown]
 # So it is not true that a style has no arrangement: what lies within a window
-# counts, and windows are 3 to 156 pixels wide.
+# counts, and windows are 3 to 156 pixels wide (the largest more
+# than this artwork).
 #
 # ## The method in a dozen lines
 #
@@ -267,8 +272,8 @@ claim("tiles of 4 change relu1_1 to relu3_1 5 times as much", ratio, above=5)
 # Both losses are divided by the energy of their target (9), so that $\alpha$
 # and $\beta$ mean the same for every network and size. L-BFGS wants a function
 # that computes loss and gradient. The loss is scaled so that a plain gradient
-# step moves the pixels by 0.01: PyTorch's L-BFGS begins with such steps, and
-# takes curvatures below $10^{-10}$ for none.
+# step moves the pixels by 0.01: PyTorch's L-BFGS takes such steps until it
+# meets a curvature above $10^{-10}$ (and shortens the very first of them).
 
 
 # %%
@@ -301,7 +306,7 @@ def paint(photograph, artwork, alpha, steps):
 # %% [markdown]
 # `imtrans.stylize.gatys` does the same with a bar, several sizes, other starts,
 # and two small terms more (total variation; a penalty outside of $[0,1]$). Two
-# steps of both, without these:
+# steps of both, without the first of these; the second hardly acts so early:
 
 # %%
 ours = paint(p, a, alpha=0.1, steps=2)
@@ -345,16 +350,17 @@ claim("style error falls to less than a fifth", last[1] / first[1], below=0.2)
 claim("the content error stays below 0.6", last[0], below=0.6)
 
 # %% [markdown]
-# With the hybrid and more pixels it looks like this. Stored frames; the page
-# has the settings.
+# Small pictures and a small network leave a grain of coloured pixels. With the
+# hybrid and more pixels it looks like this (stored frames, of a photograph by
+# danielbuechele, CC BY 2.0):
 
 # %%
-names = ("strokes", "glass", "starry_night", "shipwreck")
+names = ("glass", "shipwreck")
 widgets.frames(
     [experiments.picture(f"gatys-china-{name}.jpg") for name in names],
-    labels=[name.replace("_", " ") for name in names],
+    labels=["leaded glass, drawn by code", "after Turner's The Shipwreck"],
     alt="a pagoda above trees, painted",
-    limit=40_000,
+    limit=28_000,
 )
 
 # %% [markdown]
@@ -373,12 +379,12 @@ widgets.frames(
     ],
     alt="the astronaut, less and less photograph, more and more brush strokes",
     factor=2,
-    limit=14_000,
+    limit=10_000,
 )
 
 # %% [markdown]
-# **The start.** From noise every seed gives another picture with the same
-# losses:
+# **The start.** From noise every seed gives another picture, and after 70 steps
+# it is not finished:
 
 # %%
 rows = experiments.rows("gatys-start")
@@ -387,7 +393,7 @@ widgets.frames(
     labels=[f"from {row['start'].replace('-', ', ')}" for row in rows],
     alt="the astronaut in brush strokes",
     factor=2,
-    limit=14_000,
+    limit=10_000,
 )
 
 # %% [markdown]
@@ -507,12 +513,12 @@ assert torch.isclose(by_gram, f_f + g_g - 2 * f_g)
 print("✓ both are equal")
 
 # %% [markdown]
-# And much of $G/M=\mathrm{Cov}+\mu\mu^\top$ lies in the means:
+# And much of the energy of $G/M=\mathrm{Cov}+\mu\mu^\top$ lies in the means:
 
 # %%
 mu = g.mean(dim=1)
 share = torch.outer(mu, mu).square().sum() / grams[1].square().sum()
-claim("at relu4_1, over 20 % of the energy", share, above=0.2)
+claim("at relu4_1, over half of the energy", share, above=0.5)
 
 # %% [markdown]
 # ## Try your own photograph and style
@@ -781,7 +787,8 @@ check(
 # 3. Style: which features occur together. The Gram matrix forgets where.
 # 4. Relative losses make the ratio mean the same everywhere; the printed one
 #    does not.
-# 5. The style loss compares two clouds of features; much lies in their means.
+# 5. The style loss compares two clouds of features; much of
+#    the energy lies in their means.
 #
 # The [page of the lecture](../lectures/03-gatys.md) has what we left out
 # (random weights, photographs as styles, errata) and the references.

@@ -7,9 +7,9 @@
 # The paper is R. Zhang and others, *The Unreasonable Effectiveness of Deep
 # Features as a Perceptual Metric*, CVPR 2018. The
 # [page of this lecture](../lectures/12-lpips.md) derives its equations; here
-# we build the distance, hold it to the authors' package, learn weights from
-# triplets, and break it. Equations have the numbers of the page. Afterwards
-# you can
+# we build the distance, compare it with the authors' package, learn weights
+# from triplets, and break it. Equations have the numbers of the page.
+# Afterwards you can
 #
 # - make five pictures that look unlike each other and have the same PSNR;
 # - write LPIPS in ten lines and use the authors' package without its traps;
@@ -92,9 +92,9 @@ figures.strip(
 
 # %% [markdown]
 # PSNR says that they are all alike. What do the features of a network say?
-# This one is small, ships with the package, and was distilled from VGG-19. As
-# it is not a network of the paper, its number is called a *feature distance*,
-# not LPIPS.
+# This one is small, ships with the package, and was distilled from the page's
+# *hybrid*, which is in part VGG-19. As it is not a network of the paper, its
+# number is called a *feature distance*, not LPIPS.
 
 # %% tags=["ground"]
 distance = lpips.feature_distance("small")
@@ -230,8 +230,9 @@ print("✓ ‖ŷ − ŷ₀‖² = 2 − 2 cos")
 #
 # BAPPS, the set of half a million human votes, is large and not ours to give
 # away. We make triplets whose answer is beyond dispute: *added* (a second
-# distortion is farther) and *equal error* (a small move is nearer than damage
-# of the same squared error). The labels are postulates, not votes.
+# distortion is farther) and *equal error* (a small move, or a little more
+# light, is nearer than damage of the same squared error). The labels are
+# postulates, not votes.
 
 # %% tags=["ground"]
 train, test = (
@@ -297,8 +298,8 @@ claim("trained features are over 15 points better there", gain, above=15)
 # %% [markdown]
 # ## Weights from triplets
 #
-# By Proposition 1 the distance is linear in the means of the channels. They
-# are computed once per pair:
+# By the page's proposition the distance is linear in the means of the
+# channels. They are computed once per pair:
 
 # %%
 learn_from = judgements.channel_means(distance, train)
@@ -333,15 +334,16 @@ claim(
 )
 
 # %% [markdown]
-# The judge has more parameters than the weights that it trained, and is thrown
-# away. With so few triplets, from five photographs, weights gain little or
-# nothing on other photographs.
+# The judge is thrown away. With so few triplets, from five photographs,
+# weights gain little or nothing on other photographs.
 # [The page](../lectures/12-lpips.md) has a table with 900 triplets from 200
 # photographs, and more trunks.
 #
 # And here is what the paper measured with people. In its table SSIM is level
 # with L2; in ours it is far ahead. So our triplets say what a distance should
-# not mind, and not what people think.
+# not mind, and not what people think. (*Gaussian* is a network with random
+# weights, *Puzzle* one that learned from jigsaw puzzles without labels,
+# *Alex-lin* is LPIPS.)
 
 # %%
 names = ("Human", "L2", "SSIM", "Gaussian", "Puzzle", "AlexNet", "Alex-lin")
@@ -358,8 +360,8 @@ figures.table(
 # %% [markdown]
 # ### How good is "human"?
 #
-# The paper scores people by $p^2+(1-p)^2$, where $p$ is the share of five
-# votes. Let the votes be coins:
+# The paper scores people by $\bar h^2+(1-\bar h)^2$, where $\bar h$ is the
+# share of five votes (8). Let the votes be coins:
 
 # %%
 votes = np.random.RandomState(0).binomial(5, 0.5, 100_000) / 5
@@ -389,8 +391,9 @@ for tap, m0, m1 in per_layer:
 figures.table(table, caption="2AFC agreement with the rules, %.", digits=1)
 
 # %% [markdown]
-# [The page](../lectures/12-lpips.md) has the same for SqueezeNet, with more
-# triplets: deeper layers mind small moves less.
+# [The page](../lectures/12-lpips.md) has the same for SqueezeNet, rule by rule
+# and with more triplets: deeper layers mind small moves less, and miss more of
+# what was added.
 #
 # ## Something to play with
 #
@@ -655,7 +658,7 @@ sorted_pairs = torch.tensor([1.0, 1, 0, 1, 0])
 check(
     precision,
     judgements.average_precision(torch.arange(5.0), sorted_pairs),
-    because="one misplaced pair costs 8 points; a coin's order gets about 60",
+    because="one pair out of place costs 8 points",
     mistakes=[(60.0, "that is the share of all: the order does not enter")],
 )
 

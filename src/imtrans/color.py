@@ -22,6 +22,9 @@ _XYZ = torch.tensor(
 )
 _WHITE = torch.tensor([0.95047, 1.0, 1.08883], dtype=torch.float64)
 
+# How far linear R, G or B may lie outside of [0, 1] in a colour that sRGB has: rounding errors of white and black.
+_MISS = 4e-7
+
 
 def _check_rgb(x: Tensor) -> None:
     if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
@@ -95,10 +98,6 @@ def _displayable(lab: Tensor) -> Tensor:
     """Which pixels (N, H, W) of Lab (N, 3, H, W) are colours of sRGB."""
     linear = _linear_rgb(lab)
     return ((linear >= -_MISS) & (linear <= 1 + _MISS)).all(dim=1)
-
-
-# How close to an 8-bit level, in levels, a colour may miss [0, 1] and still count as displayable.
-_MISS = 1e-4 / 255
 
 
 def lab_within_gamut(x: Tensor) -> Tensor:

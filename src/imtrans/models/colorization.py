@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from imtrans.color import ab_bins
 
-STRIDE = 4  # pixels per position of the output
 AB_RANGE = 110.0  # what a regression network's output is multiplied with, as in the authors' PyTorch code
 
 
