@@ -720,21 +720,16 @@ numbers, entries = 64 + 128 + 256 + 512 + 512, 64**2 + 128**2 + 256**2
 # %% tags=["check"]
 sample = torch.arange(24.0).view(1, 2, 3, 4)
 deviation = torch.arange(12.0).std(correction=0)
-answer = means_and_deviations(sample)
+moments = torch.tensor([[5.5, 17.5, deviation, deviation]])
 check(
-    answer,
-    torch.tensor([[5.5, 17.5, deviation, deviation]]),
-    because="two numbers per channel",
-    tolerance=0.05,
-)
-check(
-    (numbers, entries),
-    (2944, 305888),
-    because="a hundred times fewer; a picture of 256×256 has 196,608",
+    (means_and_deviations(sample), numbers, entries),
+    (moments, 2944, 305888),
+    because="a hundred times fewer numbers; a picture of 256×256 has 196,608",
     mistakes=[
-        ((2944, 610304), "entries (i, j) and (j, i) are the same number"),
-        ((1472, 305888), "two numbers per channel"),
+        ((moments, 2944, 610304), "entries (i, j) and (j, i) are the same"),
+        ((moments, 1472, 305888), "there are two numbers per channel"),
     ],
+    tolerance=0.05,
 )
 
 # %% [markdown]
