@@ -79,8 +79,10 @@ figures.strip(
 # ## A frozen network as an instrument
 #
 # VGG-19 itself is a file of 548 MB. The package brings a small network of the
-# same shape, and says so. It was trained once, with max pooling, and is never
-# changed here. Like the paper we put average pooling in.
+# same layers, and says so: a quarter of the channels inside, and behind each
+# layer a 1×1 convolution to the channels of its teacher, the hybrid. Its
+# weights are never changed here. It was trained with max pooling; like the
+# paper, and unlike the page, we put average pooling in.
 
 # %% tags=["ground"]
 taps = (*stylize.STYLE, *stylize.CONTENT)
@@ -257,7 +259,8 @@ claim("tiles of 4 change relu1_1 to relu3_1 5 times as much", ratio, above=5)
 
 # %% [markdown]
 # So it is not true that a style has no arrangement: what lies within a window
-# counts, and windows are 3 to 156 pixels wide.
+# counts, and windows are 3 to 156 pixels wide (the largest more
+# than this artwork).
 #
 # ## The method in a dozen lines
 #
@@ -269,8 +272,8 @@ claim("tiles of 4 change relu1_1 to relu3_1 5 times as much", ratio, above=5)
 # Both losses are divided by the energy of their target (9), so that $\alpha$
 # and $\beta$ mean the same for every network and size. L-BFGS wants a function
 # that computes loss and gradient. The loss is scaled so that a plain gradient
-# step moves the pixels by 0.01: PyTorch's L-BFGS begins with such steps, and
-# takes curvatures below $10^{-10}$ for none.
+# step moves the pixels by 0.01: PyTorch's L-BFGS takes such steps until it
+# meets a curvature above $10^{-10}$ (and shortens the very first of them).
 
 
 # %%
@@ -303,7 +306,7 @@ def paint(photograph, artwork, alpha, steps):
 # %% [markdown]
 # `imtrans.stylize.gatys` does the same with a bar, several sizes, other starts,
 # and two small terms more (total variation; a penalty outside of $[0,1]$). Two
-# steps of both, without these:
+# steps of both, without the first of these; the second hardly acts so early:
 
 # %%
 ours = paint(p, a, alpha=0.1, steps=2)
@@ -510,12 +513,12 @@ assert torch.isclose(by_gram, f_f + g_g - 2 * f_g)
 print("✓ both are equal")
 
 # %% [markdown]
-# And much of $G/M=\mathrm{Cov}+\mu\mu^\top$ lies in the means:
+# And much of the energy of $G/M=\mathrm{Cov}+\mu\mu^\top$ lies in the means:
 
 # %%
 mu = g.mean(dim=1)
 share = torch.outer(mu, mu).square().sum() / grams[1].square().sum()
-claim("at relu4_1, over 20 % of the energy", share, above=0.2)
+claim("at relu4_1, over half of the energy", share, above=0.5)
 
 # %% [markdown]
 # ## Try your own photograph and style
@@ -717,21 +720,16 @@ numbers, entries = 64 + 128 + 256 + 512 + 512, 64**2 + 128**2 + 256**2
 # %% tags=["check"]
 sample = torch.arange(24.0).view(1, 2, 3, 4)
 deviation = torch.arange(12.0).std(correction=0)
-answer = means_and_deviations(sample)
+moments = torch.tensor([[5.5, 17.5, deviation, deviation]])
 check(
-    answer,
-    torch.tensor([[5.5, 17.5, deviation, deviation]]),
-    because="two numbers per channel",
-    tolerance=0.05,
-)
-check(
-    (numbers, entries),
-    (2944, 305888),
-    because="a hundred times fewer; a picture of 256×256 has 196,608",
+    (means_and_deviations(sample), numbers, entries),
+    (moments, 2944, 305888),
+    because="a hundred times fewer numbers; a picture of 256×256 has 196,608",
     mistakes=[
-        ((2944, 610304), "entries (i, j) and (j, i) are the same number"),
-        ((1472, 305888), "two numbers per channel"),
+        ((moments, 2944, 610304), "entries (i, j) and (j, i) are the same"),
+        ((moments, 1472, 305888), "there are two numbers per channel"),
     ],
+    tolerance=0.05,
 )
 
 # %% [markdown]
@@ -784,7 +782,8 @@ check(
 # 3. Style: which features occur together. The Gram matrix forgets where.
 # 4. Relative losses make the ratio mean the same everywhere; the printed one
 #    does not.
-# 5. The style loss compares two clouds of features; much lies in their means.
+# 5. The style loss compares two clouds of features; much of
+#    the energy lies in their means.
 #
 # The [page of the lecture](../lectures/03-gatys.md) has what we left out
 # (random weights, photographs as styles, errata) and the references.

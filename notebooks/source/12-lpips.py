@@ -312,7 +312,7 @@ print(tuple(learn_from[0].shape), "triplets × channels")
 # each step $w$ is clipped to $w\ge0$.
 
 # %%
-steps = 400 if BUDGET == "quick" else 3000
+steps = 150 if BUDGET == "quick" else 3000
 falls = "Loss over steps, on a logarithmic scale: it falls, unsteadily."
 live = figures.LiveCurve(steps, alt=falls, ylabel="cross-entropy")
 learned, judge = judgements.fit(
