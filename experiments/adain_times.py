@@ -19,7 +19,7 @@ def timed(parts: dict[str, Callable[[], Tensor]]) -> dict[str, float]:
     """Seconds of each part, in the precision that lecture 2's were timed in."""
     low = hardware.autocast_dtype("cpu")
     with torch.inference_mode(), torch.autocast("cpu", low, enabled=low is not None):
-        return dict(zip(parts, experiments.best_times(list(parts.values()), rounds=4), strict=True))
+        return dict(zip(parts, experiments.best_times(list(parts.values()), rounds=24), strict=True))
 
 
 def main() -> None:
