@@ -162,7 +162,7 @@ def quick(*, style: str, data: Folders = None) -> Recipe:
         data=crops(pictures.pictures, 96),
         sources=(*pictures.sources, f"style: {style}", "loss network: small"),
         loss=PerceptualLoss(partial(style_picture, style), trunk="small"),
-        optimizer=MuonAndAdam(0.02),
+        optimizer=MuonAndAdam(0.005),
         schedule=cosine(warmup=10),
         steps=100,
         batch=2,
