@@ -68,7 +68,7 @@ print("budget:", BUDGET)
 # (lecture 2) cannot. The two style pictures here are drawn by a program.
 
 # %% tags=["ground"]
-SIDE = 192
+SIDE = 160
 
 
 def square(picture, side=SIDE):
@@ -77,13 +77,14 @@ def square(picture, side=SIDE):
 
 
 face = images.crop(photos.photo("astronaut").picture, (110, 0, 256, 256))
-content = square(face)  # (1, 3, 192, 192)
+content = square(face)  # (1, 3, 160, 160)
 strokes, glass = (draw(size=SIDE) for draw in STYLES.values())
 
 # %%
 figures.strip(
     {"content": content, "strokes": strokes, "glass": glass},
     alt="an astronaut, brush strokes or panes of leaded glass",
+    limit=12_500,
 )
 
 # %% [markdown]
@@ -148,7 +149,7 @@ print("✓ moments, identity, batch")
 # %%
 mean_y, deviation_y = statistics(y)
 assert torch.allclose(F.instance_norm(x) * deviation_y + mean_y, t, atol=1e-3)
-shuffled = y.flatten(2)[..., torch.randperm(24 * 24)].view_as(y)
+shuffled = y.flatten(2)[..., torch.randperm(y[0, 0].numel())].view_as(y)
 assert torch.allclose(adain(x, shuffled), t, atol=1e-3)
 print("✓ instance normalisation; the style's positions do not matter")
 
@@ -252,6 +253,7 @@ painted = {"strokes": decoded(t), "glass": decoded(adain(x, z))}
 figures.strip(
     {"decoder alone": decoded(x)} | painted,
     alt="the astronaut, as decoded from its own or from changed features",
+    limit=12_500,
 )
 
 # %% [markdown]
@@ -310,10 +312,12 @@ print(f"{recipe.steps} steps of {recipe.batch}; {recipe.optimizer}")
 
 # %%
 shown = {}
-for i in (0, start + 1, start + 2, start + 4):
+for i in (0, start + 1, start + 2):
     photo, style = pairs[i][0].split(3)
     shown[f"content {i}"], shown[f"style {i}"] = photo[None], style[None]
-figures.strip(shown, alt="a training crop of 64 by 64 pixels", factor=2)
+figures.strip(
+    shown, alt="a training crop of 64 by 64 pixels", factor=2, limit=6_000
+)
 
 # %%
 from imtrans.training import fit
@@ -341,6 +345,7 @@ with torch.no_grad():
 figures.strip(
     {"this run": short, "own style": alone, "shipped": painted["strokes"]},
     alt="the astronaut in brush strokes or in its own style",
+    limit=12_500,
 )
 
 
@@ -435,6 +440,7 @@ claim(
 figures.strip(
     {name: decoded(each) for name, each in list(changed.items())[1:]},
     alt="the astronaut by the same decoder, in four degrees of style",
+    limit=12_500,
 )
 
 # %% [markdown]
@@ -448,11 +454,11 @@ from imtrans import widgets
 
 
 def at_strength(alpha):
-    pictures = {
-        name: stylize.adain(content, style, network=network, alpha=alpha)
-        for name, style in (("strokes", strokes), ("glass", glass))
-    }
-    return figures.strip(pictures, alt=f"the astronaut, α = {alpha:g}")
+    mixed = stylize.adain(content, glass, network=network, alpha=alpha)
+    pictures = {"glass": mixed}
+    return figures.strip(
+        pictures, alt=f"the astronaut, α = {alpha:g}", limit=12_500
+    )
 
 
 # %%
@@ -480,13 +486,13 @@ def between(weight):
         weights=[1 - weight, weight],
     )
     alt = f"the astronaut, {weight:.0%} glass and the rest strokes"
-    return figures.strip({"mixture": mixed}, alt=alt)
+    return figures.strip({"mixture": mixed}, alt=alt, limit=12_500)
 
 
 # %%
 widgets.slider(
     between,
-    [0.0, 0.25, 0.5, 0.75, 1.0],
+    [0.0, 0.5, 1.0],
     label="glass",
     alt="an astronaut, from brush strokes to leaded glass",
     start=0.5,
@@ -509,6 +515,7 @@ kept = stylize.adain(content, strokes, network=network, keep_colors=True)
 figures.strip(
     {"mask": inside, "masked": masked, "own colours": kept},
     alt="an ellipse, white inside; or the astronaut painted",
+    limit=12_500,
 )
 
 # %% [markdown]
@@ -532,7 +539,7 @@ claim("the mean colours agree within 0.05", apart, below=0.05)
 # %%
 large = square(face, 2 * SIDE)
 fine = square(stylize.adain(large, strokes, network=network))
-head = (48, 20, 84, 84)  # left, top, width, height
+head = (40, 16, 70, 70)  # left, top, width, height
 figures.zoom(
     {"photograph": content, "painted": painted["strokes"], "enlarged": fine},
     head,
@@ -561,6 +568,7 @@ result = stylize.adain(photo, style, network=network)
 figures.strip(
     {"painted": result},
     alt="your photograph in your style; by default a cat in leaded glass",
+    limit=24_000,
 )
 
 # %% [markdown]
