@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from imtrans import images
+from imtrans.models import features
 from imtrans.models import lpips as ours
 from imtrans.models.features import SmallVGG
 from imtrans.models.lpips import FeatureDistance, Judge, linear_weights
@@ -178,8 +179,10 @@ def test_the_judge_has_more_numbers_than_alexnets_distance():
 def test_the_example_of_the_authors_readme_is_ranked_rightly(data_root, trunk):
     reference, far, near = (images.read(data_root / "LPIPS_examples" / f"ex_{x}.png") for x in ("ref", "p0", "p1"))
     try:
-        network = ours.squeezenet_caffe() if trunk == "squeezenet-caffe" else None
-        distance = FeatureDistance(network) if network else ours.feature_distance(trunk)
+        network = ours.squeezenet_caffe() if trunk == "squeezenet-caffe" else features.load(ours.TAPS, trunk)
     except FileNotFoundError:
+        network = None
+    if network is None:
         pytest.skip(f"the weights of {trunk} are not on this machine")
+    distance = FeatureDistance(network)
     assert distance(reference, near) < distance(reference, far)

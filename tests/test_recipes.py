@@ -187,7 +187,7 @@ def test_the_zoo_is_what_the_recipes_make(data_root, monkeypatch, name):
     device = "cpu" if card.get("sampler", "host") == "host" else None
     if device is None and not torch.cuda.is_available():
         pytest.skip("a GPU made the samples of this training, and no other device makes them again")
-    recipe = RECIPES[card["name"]](budget=card["budget"])
+    recipe = zoo.entry(name).recipe(budget=card["budget"])
     assert list(recipe.sources) == card["data"]
     assert recipe.optimization == card["optimizer"]
     recipe = replace(recipe, seed=card["seed"], steps=card["planned_steps"], batch=card["batch"])
@@ -198,8 +198,12 @@ def test_the_zoo_is_what_the_recipes_make(data_root, monkeypatch, name):
         if step == 5:
             raise Enough
 
-    with pytest.raises(Enough):
+    try:
         fit(recipe, on_step=stop_after_five, progress=False, device=device)
+    except Enough:
+        pass
+    except FileNotFoundError as error:
+        pytest.skip(str(error))  # a teacher that is not on this machine
     logged = zoo.log(name)[:5]
     assert [entry["step"] for entry in logged] == [1, 2, 3, 4, 5]
     assert losses == pytest.approx([entry["loss"] for entry in logged], rel=1e-3 if recipe.autocast else 1e-5)

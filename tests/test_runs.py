@@ -296,6 +296,11 @@ def test_weights_are_kept_in_16_bits_where_that_costs_nothing(training, shelf, v
     assert card["validation"]["psnr"] == pytest.approx(30 + bias, abs=0.005)
 
 
+def test_a_tensor_beyond_the_range_of_16_bits_stays_as_it_is():
+    kept = runs._halved({"small": torch.tensor([0.5]), "large": torch.tensor([1e5]), "count": torch.tensor(3)})
+    assert [value.dtype for value in kept.values()] == [torch.float16, torch.float32, torch.int64]
+
+
 def test_force_publishes_worse_weights(training, shelf, value, save_network):
     finish(training, save_network, 0)
     publish(training)

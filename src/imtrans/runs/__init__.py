@@ -314,8 +314,9 @@ def in_half_precision(network: nn.Module) -> nn.Module:
 
 
 def _halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict with its floats in 16 bits; counters stay as they are."""
-    return {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    """The state dict with its floats in 16 bits; counters, and tensors with a value beyond 65,504, stay as they are."""
+    halves = {name: value.half() for name, value in state.items() if value.is_floating_point()}
+    return dict(state) | {name: half for name, half in halves.items() if half.isfinite().all()}
 
 
 def validator(entry: zoo.Entry) -> Callable[[nn.Module], dict[str, float]]:
