@@ -179,7 +179,7 @@ def test_results_page_shows_every_measured_score():
     if not cards:
         assert "No network has been measured yet" in shown
     for name, card in cards.items():
-        assert name in shown
+        assert name in shown or not card["scores"]
         for score in card["scores"]:
             assert results.shown(score["psnr"], "psnr") in shown
 
