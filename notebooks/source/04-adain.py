@@ -170,7 +170,7 @@ maps = {"content": x, "style": y, "AdaIN": t}
 for ax, (name, values) in zip(axes, maps.items(), strict=True):
     ax.hist(values[0, channel].flatten(), bins=30)
     ax.set_title(name, fontsize=9)
-    ax.set_xlim(t[0, channel].min(), t[0, channel].max())
+    ax.set_xlim(t[0, channel].min().item(), t[0, channel].max().item())
 figures.show(chart, alt="AdaIN has the content's shape at the style's place.")
 
 # %% [markdown]
