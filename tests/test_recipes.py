@@ -206,6 +206,6 @@ def test_the_zoo_is_what_the_recipes_make(data_root, monkeypatch, name):
         pytest.skip(str(error))  # a teacher that is not on this machine
     logged = zoo.log(name)[:5]
     assert [entry["step"] for entry in logged] == [1, 2, 3, 4, 5]
-    # Low precision drifts; the regression of colours, whose loss is large, by 3e-3 within four steps.
-    rel = (1e-3 if name in zoo.RESTORERS else 1e-2) if recipe.autocast else 1e-5
+    # The regression of colours, whose loss is in the hundreds, drifts by 3e-3 within four steps of bf16.
+    rel = {"colorizer-l2": 1e-2}.get(name, 1e-3) if recipe.autocast else 1e-5
     assert losses == pytest.approx([entry["loss"] for entry in logged], rel=rel)

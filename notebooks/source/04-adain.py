@@ -117,6 +117,7 @@ def statistics(x, epsilon=1e-5):
     return mean, (variance + epsilon).sqrt()
 
 
+# %% tags=["ground"]
 def adain(x, y):
     (mean_x, deviation_x), (mean_y, deviation_y) = statistics(x), statistics(y)
     return deviation_y * (x - mean_x) / deviation_x + mean_y
@@ -315,6 +316,8 @@ shown = {}
 for i in (0, start + 1, start + 2):
     photo, style = pairs[i][0].split(3)
     shown[f"content {i}"], shown[f"style {i}"] = photo[None], style[None]
+
+# %%
 figures.strip(
     shown, alt="a training crop of 64 by 64 pixels", factor=2, limit=6_000
 )
@@ -342,6 +345,8 @@ claim("the first stage brought the loss to less than half", fell, below=0.5)
 with torch.no_grad():
     short = run.model(content, strokes).clamp(0, 1)
     alone = run.model(content, content).clamp(0, 1)
+
+# %%
 figures.strip(
     {"this run": short, "own style": alone, "shipped": painted["strokes"]},
     alt="the astronaut in brush strokes or in its own style",
@@ -402,6 +407,7 @@ def power(matrix, exponent):
     return (scaled @ vectors[:, kept].T).float()
 
 
+# %%
 def wct(x, y):
     x_flat, y_flat = x[0].flatten(1), y[0].flatten(1)
     turn = power(torch.cov(y_flat), 0.5) @ power(torch.cov(x_flat), -0.5)
@@ -430,6 +436,8 @@ claim(
     found["both (AdaIN)"] / found["nothing"],
     below=0.5,
 )
+
+# %%
 claim(
     "WCT leaves less than a tenth of what AdaIN leaves",
     found["covariance (WCT)"] / found["both (AdaIN)"],
@@ -506,6 +514,8 @@ places = torch.linspace(-1, 1, SIDE)
 down, right = places.view(-1, 1), places.view(1, -1)
 inside = torch.sigmoid(8 - 20 * ((right - 0.05) ** 2 + (down + 0.2) ** 2))
 inside = inside.view(1, 1, SIDE, SIDE)
+
+# %%
 masked = stylize.adain(
     content, [strokes, glass], network=network, masks=[inside, 1 - inside]
 )
