@@ -63,9 +63,10 @@ print("budget:", BUDGET)
 # %% [markdown]
 # ## The problem
 #
-# Paint a photograph in the style of a picture that no network has seen in
+# Paint a photograph in the style of a picture that the network has not seen in
 # training. Optimisation (lecture 3) can, in minutes. A network per style
-# (lecture 2) cannot. The two style pictures here are drawn by a program.
+# (lecture 2) cannot. The two style pictures here are drawn by programs; the
+# shipped network was trained with other drawings by the same programs.
 
 # %% tags=["ground"]
 SIDE = 160
@@ -89,8 +90,9 @@ figures.strip(
 
 # %% [markdown]
 # The shipped network has a quarter of the paper's channels, and its encoder is
-# a student of VGG-19, not VGG-19 itself. A second network of that kind will
-# judge results.
+# a student of VGG-19, not VGG-19 itself. The judge of results is no independent
+# network: it is the same student, with one 1×1 convolution per layer that maps
+# its features to its teacher's channels.
 
 # %% tags=["ground"]
 network = zoo.load("adain")
@@ -144,8 +146,9 @@ assert torch.allclose(both[:1], t, atol=1e-5)
 print("✓ moments, identity, batch")
 
 # %% [markdown]
-# And two that show what it is: PyTorch's instance normalisation with another
-# scale and shift; and blind to *where* things are in the style.
+# And two that show what AdaIN is: it equals PyTorch's instance normalisation
+# with another scale and shift, and it is blind to *where* things are in the
+# style.
 
 # %%
 mean_y, deviation_y = statistics(y)
@@ -175,8 +178,8 @@ for ax, (name, values) in zip(axes, maps.items(), strict=True):
 figures.show(chart, alt="AdaIN has the content's shape at the style's place.")
 
 # %% [markdown]
-# The target $t$ has negative entries, and what it will be compared with comes
-# out of a ReLU. How much of it can never be reached?
+# The target $t$ has negative entries, but the features that the loss compares
+# with it come out of a ReLU. How much of $t$ can never be reached?
 
 # %%
 negative = (t < 0).float().mean().item()
@@ -218,8 +221,8 @@ decoder = stack(
 )
 
 # %% [markdown]
-# They are those of the package, with the same numbers in the same order. (The
-# package also subtracts ImageNet's mean colour first.)
+# They equal those of the package, whose weights fit in the same order. (The
+# package also normalises its input with ImageNet's mean and deviation first.)
 
 # %%
 for mine, theirs in ((encoder, network.encoder), (decoder, network.decoder)):
@@ -299,9 +302,10 @@ for size in (1.0, 0.1, 0.001):
 # %% [markdown]
 # ## Training a decoder
 #
-# A recipe with two stages in its *data*. The first pairs are pictures that are
-# their own style: without a style loss, the decoder learns to reconstruct. Then
-# come other styles, half of them in changed colours, and the style loss.
+# The recipe has two stages, and they are a matter of its *data* alone. In the
+# first pairs each picture is its own style: there is no style loss yet, and the
+# decoder learns to reconstruct. Then other styles come in, half of them in
+# changed colours, and with them the style loss.
 
 # %%
 from imtrans import recipes
@@ -338,8 +342,8 @@ fell = sum(alone[-5:]) / sum(alone[:5])
 claim("the first stage brought the loss to less than half", fell, below=0.5)
 
 # %% [markdown]
-# The shipped decoder learned from the same kind of pairs, larger and many more.
-# Side by side:
+# The shipped decoder was trained with the same kind of pairs, but larger and
+# many more of them. Side by side:
 
 # %%
 with torch.no_grad():
@@ -368,7 +372,9 @@ claim("the shipped decoder is nearer to the style", gain, above=1)
 # ## Measuring
 #
 # The paper has no table of quality. It has one of seconds, on a GPU of 2017.
-# Ours are from two CPU cores, with a quarter of the channels:
+# Ours are from two CPU cores and narrower networks: a quarter of the paper's
+# channels for AdaIN (`new style`), half of them for `one style`. So compare
+# rows with each other in the paper's columns only.
 
 # %%
 from imtrans import experiments
@@ -507,7 +513,7 @@ widgets.slider(
 )
 
 # %% [markdown]
-# A mask of an ellipse around the head, and soft at its rim:
+# The mask is a disc around the head, soft at its rim:
 
 # %%
 places = torch.linspace(-1, 1, SIDE)
@@ -529,8 +535,8 @@ figures.strip(
 )
 
 # %% [markdown]
-# For colours, the *style* is changed first: its RGB gets the mean and the
-# covariance of the photograph's.
+# To keep the photograph's colours, the *style* is changed first: its RGB values
+# get the mean and the covariance of the photograph's.
 
 # %%
 matched = stylize.match_colors(strokes, content)
@@ -541,10 +547,10 @@ claim("the mean colours agree within 0.05", apart, below=0.05)
 # ## Where it fails: large shapes, and faces
 #
 # One position of relu4_1 sees 68 pixels. What is larger in the style than that
-# cannot come across: strokes and panes do, suns and eddies do not. The other
-# side of it: what is smaller in the photograph than a stroke is painted over.
-# A face of 40 pixels becomes a mask. Nothing in the network knows that faces
-# matter, but you can enlarge the photograph, paint, and shrink:
+# cannot be transferred as a shape: strokes and panes are, suns and eddies are
+# not. In turn, what is smaller in the photograph than a stroke is painted over:
+# a face of 40 pixels loses its eyes and mouth. Nothing in the network knows
+# that faces matter, but you can enlarge the photograph, paint, and shrink:
 
 # %%
 large = square(face, 2 * SIDE)
@@ -584,14 +590,14 @@ figures.strip(
 # %% [markdown]
 # ## Exercises
 #
-# Fill in what stands for `...` and run the check below it. The solutions are
-# in [a notebook of their own](solutions/04-adain.ipynb).
+# Replace each `...` with your answer and run the check below it. The solutions
+# are in [a notebook of their own](solutions/04-adain.ipynb).
 
 # %% [markdown] tags=["exercise"]
 # **Exercise 1. How many numbers?** For the paper's network: how many numbers of
 # the style picture does the AdaIN layer use, how many does the style loss (8)
-# compare, and how many *different* numbers have the Gram matrices at the same
-# four layers?
+# compare, and how many *different* numbers do the Gram matrices of the same
+# four layers have?
 #
 # *Hint.* The channels are 64, 128, 256 and 512. A Gram matrix is symmetric.
 
@@ -621,7 +627,7 @@ check(
 # %% [markdown] tags=["exercise"]
 # **Exercise 2. Mix without a network.** Write the features of the mixture (11)
 # of several styles, but compute $\hat x=(x-\mu(x))/\sigma(x)$ only once. `ys`
-# is a list of feature maps, `weights` their weights, with the sum 1.
+# is a list of feature maps; their `weights` sum to 1.
 #
 # *Hint.* The proposition on the page. `statistics` is defined above.
 
@@ -694,9 +700,9 @@ check(
 
 # %% [markdown] tags=["exercise"]
 # **Exercise 4. What ε does.** A channel of the content has the variance $v$,
-# and ε is inside the root of both deviations. Which deviation (without any ε)
-# has the result, as a fraction of $\sigma(y)$? Evaluate it for $v=10^{-4}$ and
-# for $v=10^{-7}$, with $\epsilon=10^{-5}$.
+# and ε is inside the root of both deviations. What is the deviation of the
+# result, computed without ε, as a fraction of $\sigma(y)$? Evaluate it for
+# $v=10^{-4}$ and for $v=10^{-7}$, with $\epsilon=10^{-5}$.
 #
 # *Hint.* $\sigma(x)$ in (1) is $\sqrt{v+\epsilon}$, but the values spread by
 # $\sqrt v$.
@@ -736,9 +742,9 @@ check(
 
 # %% [markdown] tags=["exercise"]
 # **Exercise 5. A size that does not fit.** A photograph has 250 rows and 333
-# columns. The ports pool with rounding *up*, ours with rounding *down*. Which
-# size has the decoded picture in the ports, and which would it have with ours,
-# if `stylize.adain` did not pad first?
+# columns. The ports pool with rounding *up*, our encoder with rounding *down*.
+# What is the size of the decoded picture in the ports, and what would it be
+# with our network, if `stylize.adain` did not pad first?
 #
 # *Hint.* Three poolings, three upsamplings.
 
@@ -766,9 +772,10 @@ check(
 # ## Summary
 #
 # 1. AdaIN gives each channel the style's mean and deviation, without weights.
-# 2. The encoder is fixed. The decoder, VGG mirrored, learns once for all.
+# 2. The encoder is fixed. The decoder, VGG mirrored, is trained once for all
+#    styles.
 # 3. The target $t$ is partly negative: no ReLU reaches it exactly.
-# 4. The formulas print norms, the programs square them: other gradients.
+# 4. The formulas have norms, the programs squares: the gradients differ.
 # 5. Strength, mixtures, masks and colours happen before the decoder.
 #
 # The [page of the lecture](../lectures/04-adain.md) has what became of the idea
