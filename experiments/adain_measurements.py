@@ -1,8 +1,8 @@
 """Lecture 4: what AdaIN does to features, what arrives in the picture, and what the target contains.
 
-Every picture is judged by the hybrid's Gram matrices, which take no part in making it. Contents are bundled
-photographs, styles the two drawings and, where ``IMTRANS_DATA`` has them, two paintings. Needs the shipped decoder,
-the hybrid and the released pair. Writes results/adain-statistics.csv, adain-target.csv and adain-capacity.csv. Twenty
+Every picture is judged by the hybrid's Gram matrices: no part of the network that makes it, but of its decoder's loss.
+Contents are bundled photographs, styles the two drawings and, where ``IMTRANS_DATA`` has them, two paintings. Needs the
+shipped decoder, the hybrid and the released pair. Writes results/adain-statistics.csv and adain-target.csv. Twenty
 seconds on two cores.
 """
 

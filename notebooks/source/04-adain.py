@@ -312,7 +312,7 @@ from imtrans import recipes
 
 recipe = recipes.adain.recipe(BUDGET)
 pairs = recipe.data(recipe.seed)
-start = recipe.steps // 2 * recipe.batch  # number of pairs without a style
+start = pairs.alone  # number of pairs without a style
 print(f"{recipe.steps} steps of {recipe.batch}; {recipe.optimizer}")
 
 # %%
@@ -337,7 +337,7 @@ live = figures.LiveCurve(recipe.steps, alt=falls)
 run = fit(recipe, on_step=live, **options)
 
 # %%
-alone = live.values[: recipe.steps // 2]
+alone = live.values[: pairs.alone // recipe.batch]
 fell = sum(alone[-5:]) / sum(alone[:5])
 claim("the first stage brought the loss to less than half", fell, below=0.5)
 
@@ -530,7 +530,7 @@ kept = stylize.adain(content, strokes, network=network, keep_colors=True)
 # %%
 figures.strip(
     {"mask": inside, "masked": masked, "own colours": kept},
-    alt="an ellipse, white inside; or the astronaut painted",
+    alt="a disc, white inside; or the astronaut painted",
     limit=12_500,
 )
 

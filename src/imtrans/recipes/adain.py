@@ -182,7 +182,7 @@ def full(*, data: Folders = None) -> Recipe:
         loss=StyleLoss(),
         optimizer=MuonAndAdam(0.003),
         schedule=cosine(warmup=50),
-        steps=3_500,
+        steps=6_000,
         batch=4,
         validate_every=500,
         autocast=True,

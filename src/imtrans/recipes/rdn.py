@@ -62,7 +62,7 @@ def classroom(scale: int = 2, *, data: Folders = None) -> Recipe:
 
 
 def full(scale: int = 2, *, data: Folders = None) -> Recipe:
-    """As many steps as the weights of EDSR's baseline have had, on pictures that may be passed on. Not run yet.
+    """As many steps as the weights of EDSR's baseline have had, on pictures that may be passed on.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
@@ -77,7 +77,7 @@ def full(scale: int = 2, *, data: Folders = None) -> Recipe:
         data=low_resolution_patches(pictures, scale, size=32),
         sources=pictures.sources,
         loss=F.l1_loss,
-        optimizer=MuonAndAdam(0.02),
+        optimizer=MuonAndAdam(0.005, adam_lr=5e-4),
         schedule=cosine(warmup=100),
         steps=3_600,
         batch=16,
