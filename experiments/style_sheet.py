@@ -1,10 +1,10 @@
 """Lectures 2 to 4: four photographs × four styles × three methods, to be judged by somebody who does not know which.
 
 Writes book/static/figures/style-sheet-METHOD.jpg, a row per photograph and a column per style, and from the three of
-them style-sheet-three.jpg. The judge's answers are results/style-sheet-judged.csv; a method whose pictures change has
-to be judged again. Five minutes, nearly all of them for the optimisation.
+them style-sheet-three.jpg. The judge's answers are results/style-sheet-judged.csv, counted in results/style-sheet.csv;
+a method whose pictures change has to be judged again. Five minutes, nearly all of them for the optimisation.
 
-Run it with names of methods, or ``three``, to write these alone.
+Run it with names of methods, ``three`` or ``counts``, to write these alone.
 """
 
 import sys
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imtrans import assets, images, stylize
+from imtrans import assets, experiments, images, stylize
 from imtrans.cli.stylize import to_side
 from imtrans.data import photos, styles
 from imtrans.models import features
@@ -28,6 +28,7 @@ CONTENTS = {  # (left, top, width, height): a face, a building, an animal, a thi
     "coffee": (100, 0, 400, 400),
 }
 STYLES = {"strokes": 256, "glass": 256, "starry-night": 320, "shipwreck": 320}  # longer side in pixels
+QUESTIONS = ("content", "strokes", "clean", "hang")
 STEPS = (80, 30)  # of the optimisation, at half the side and at the whole
 
 
@@ -81,14 +82,26 @@ def three() -> None:
     save(sheet(rows, gap=6)[..., :-6, :-6], "three")
 
 
+def counts() -> None:
+    """How many pictures of each method got a yes to each question, and to three or four of them."""
+    judged, table = experiments.rows("style-sheet-judged"), []
+    for name in METHODS:
+        rows = [[int(row[question]) for question in QUESTIONS] for row in judged if row["method"] == name]
+        row = {"method": name, "pictures": len(rows)} | dict(
+            zip(QUESTIONS, map(sum, zip(*rows, strict=True)), strict=True)
+        )
+        table.append(row | {"three": sum(sum(answers) >= 3 for answers in rows)})
+    experiments.write("style-sheet", table)
+
+
 def main(names: list[str]) -> None:
-    """Paint, keep."""
-    for name in names or (*METHODS, "three"):
-        if name == "three":
-            three()
-            continue
-        painted = [[METHODS[name](content(photograph), which) for which in STYLES] for photograph in CONTENTS]
-        save(sheet(painted), name)
+    """Paint, keep, count."""
+    for name in names or (*METHODS, "three", "counts"):
+        if name in METHODS:
+            painted = [[METHODS[name](content(photograph), which) for which in STYLES] for photograph in CONTENTS]
+            save(sheet(painted), name)
+        else:
+            {"three": three, "counts": counts}[name]()
         print(name, flush=True)
 
 
