@@ -1,9 +1,9 @@
 """Lecture 3: how far the small feature network can stand in for the hybrid, its teacher.
 
 Writes results/features-ranks.csv: at each tap, the rank correlation of distances by the two networks, over 200 pairs of
-pictures that no training sees. Writes results/features-transfer.csv and results/features-transfer-TRUNK.jpg: four
+pictures that no training sees. Writes results/features-transfer.csv and book/static/figures/features-transfer.jpg: four
 transfers by each network, judged in the features of a third, SqueezeNet's. Needs ImageNet1000_256, the hybrid and
-SqueezeNet.
+SqueezeNet. Four minutes on two cores.
 """
 
 import sys
@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 import torch
-from style_sheet import CONTENTS, STEPS, STYLES, content, sheet, style
+from style_sheet import CONTENTS, FIGURES, STEPS, STYLES, content, sheet, style
 from torch import Tensor, nn
 
 from imtrans import experiments, images, losses, stylize
@@ -95,8 +95,8 @@ def write_transfers() -> None:
         table.append(row)
         print(row, flush=True)
     experiments.write("features-transfer", table)
-    for trunk, pictures in painted.items():
-        images.write(experiments.FOLDERS[-1] / f"features-transfer-{trunk}.jpg", sheet([pictures]))
+    both = sheet([painted[trunk] for trunk in TRUNKS], gap=6)[..., :-6, :-6]
+    images.to_pil(both).save(FIGURES / "features-transfer.jpg", quality=86)
 
 
 if __name__ == "__main__":
