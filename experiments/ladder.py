@@ -34,6 +34,7 @@ RUNGS = (  # label, name in the zoo, architecture, lecture, the row that the pap
     ("EDSR baseline", "edsr-baseline-x2", partial(EDSR.baseline, SCALE), 8, ("edsr", "EDSR baseline", "rgb-y")),
     ("RDN small", "rdn-small-x2", partial(RDN.small, SCALE), 10, None),
     ("RCAN small", "rcan-small-x2", partial(RCAN.small, SCALE), 11, None),
+    ("RCAN medium", "rcan-medium-x2", partial(RCAN.medium, SCALE), 11, None),
 )
 PAPERS = (  # label, architecture, lecture, row: networks of the papers' sizes, which nobody has trained here
     ("EDSR", partial(EDSR.paper, SCALE), 8, ("edsr", "EDSR", "rgb-y8")),

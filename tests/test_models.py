@@ -143,6 +143,7 @@ def test_srcnn_sizes(options, weights, biases):
         (lambda: RCAN(2, reduction=None), 15_328_643),
         (lambda: RCAN.small(2), 179_227),
         (lambda: RCAN.small(2, reduction=None), 177_475),
+        (lambda: RCAN.medium(2), 1_415_487),
     ],
 )
 def test_parameter_counts(build, parameters):

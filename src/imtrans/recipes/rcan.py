@@ -1,4 +1,4 @@
-"""How a small RCAN is trained: two groups of three blocks of 32 features.
+"""How a small RCAN is trained, two groups of three blocks of 32 features, and one of the size of EDSR's baseline.
 
 For the paper's network give ``replace(paper(scale), model=partial(RCAN, scale))``, and days of a GPU.
 """
@@ -13,19 +13,22 @@ from imtrans.recipes.pictures import Folders, low_resolution_patches, training_p
 from imtrans.recipes.starts import shrink_last_convolution
 from imtrans.training import Adam, MuonAndAdam, Recipe, cosine, halving
 
+SIZES = {"small": RCAN.small, "medium": RCAN.medium}
 
-def quick(scale: int = 2, *, data: Folders = None) -> Recipe:
+
+def quick(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
     """Half a minute of CPU on the bundled photographs.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
+        size: "small" or "medium".
         data: Folders of pictures in place of the bundled ones.
     """
     pictures = training_pictures(folders=data).rgb()
     return Recipe(
-        name=f"rcan-small-x{scale}",
+        name=f"rcan-{size}-x{scale}",
         budget="quick",
-        model=lambda: shrink_last_convolution(RCAN.small(scale)),
+        model=lambda: shrink_last_convolution(SIZES[size](scale)),
         data=low_resolution_patches(pictures, scale, size=24),  # a quarter of the paper's area: more steps per minute
         sources=pictures.sources,
         loss=F.l1_loss,
@@ -37,18 +40,19 @@ def quick(scale: int = 2, *, data: Folders = None) -> Recipe:
     )
 
 
-def classroom(scale: int = 2, *, data: Folders = None) -> Recipe:
+def classroom(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
     """Some minutes of a small GPU on the bundled photographs.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
+        size: "small" or "medium".
         data: Folders of pictures in place of the bundled ones.
     """
     pictures = training_pictures(folders=data).rgb()
     return Recipe(
-        name=f"rcan-small-x{scale}",
+        name=f"rcan-{size}-x{scale}",
         budget="class",
-        model=lambda: shrink_last_convolution(RCAN.small(scale)),
+        model=lambda: shrink_last_convolution(SIZES[size](scale)),
         data=low_resolution_patches(pictures, scale, size=48),
         sources=pictures.sources,
         loss=F.l1_loss,
@@ -61,33 +65,34 @@ def classroom(scale: int = 2, *, data: Folders = None) -> Recipe:
     )
 
 
-def full(scale: int = 2, *, data: Folders = None) -> Recipe:
-    """A longer schedule for two CPU cores, on pictures that may be passed on. Not run yet.
+def full(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
+    """As many steps as the weights of EDSR's baseline have had, on pictures that may be passed on.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
+        size: "small" or "medium".
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
     pictures = training_pictures(("T91", "BSD200", "BSD500_test"), data).rgb()
     return Recipe(
-        name=f"rcan-small-x{scale}",
+        name=f"rcan-{size}-x{scale}",
         budget="full",
         version=2,
-        model=lambda: shrink_last_convolution(RCAN.small(scale)),
+        model=lambda: shrink_last_convolution(SIZES[size](scale)),
         data=low_resolution_patches(pictures, scale, size=32),
         sources=pictures.sources,
         loss=F.l1_loss,
         # At 0.02 nearly all rectifiers of the blocks are dead after 2,400 steps, and the gates are constants.
         optimizer=MuonAndAdam(0.005, adam_lr=5e-4),
         schedule=cosine(warmup=100),
-        steps=8_000,
+        steps=3_600,
         batch=16,
-        validate_every=1_600,
+        validate_every=720,
         autocast=True,
     )
 
 
-def paper(scale: int = 2, *, data: Folders = None) -> Recipe:
+def paper(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
     """The paper's solver and length, a million steps. Not run yet.
 
     Departures: the paper's 800 pictures of DIV2K may not be passed on; give their folder as ``data``. At ×3 and ×4 the
@@ -95,14 +100,15 @@ def paper(scale: int = 2, *, data: Folders = None) -> Recipe:
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
+        size: "small" or "medium".
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
     pictures = training_pictures(("T91", "BSD200", "BSD500_test"), data).rgb()
     return Recipe(
-        name=f"rcan-small-x{scale}",
+        name=f"rcan-{size}-x{scale}",
         budget="paper",
         version=2,
-        model=partial(RCAN.small, scale),
+        model=partial(SIZES[size], scale),
         data=low_resolution_patches(pictures, scale, size=48),
         sources=pictures.sources,
         loss=F.l1_loss,

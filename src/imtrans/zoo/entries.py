@@ -118,6 +118,7 @@ RESTORERS: dict[str, Entry] = {
     "rdn-small-x2": Entry(partial(RDN.small, 2), partial(rdn.recipe, scale=2), "rdn", None),
     # Lecture 11
     "rcan-small-x2": Entry(partial(RCAN.small, 2), partial(rcan.recipe, scale=2), "rcan", None),
+    "rcan-medium-x2": Entry(partial(RCAN.medium, 2), partial(rcan.recipe, scale=2, size="medium"), "rcan", None),
 }
 
 OTHERS: dict[str, Entry] = {
