@@ -120,6 +120,10 @@ def test_a_number_that_is_not_there_is_an_error(text):
         results.measured(text, {"net-x3": CARD})
 
 
+def test_a_held_out_value_is_quoted_like_a_key_of_the_card():
+    assert results.measured("net-x3 error", {"net-x3": CARD | {"validation": {"error": 0.186}}}) == "0.186"
+
+
 def test_a_published_number_without_a_level_is_named_by_its_task():
     half_the_pixels = ROW | {"set": "Barbara", "task": "inpainting", "scale": "", "psnr": "32.22", "ssim": ""}
     assert results.published("net Net Barbara inpainting psnr", [*ROWS, half_the_pixels]) == "32.22"
