@@ -5,7 +5,7 @@ training; what it started from is another row, or an earlier version of the same
 pictures, over the weights that it replaced; cards before version 0.2 did not keep it.
 """
 
-from imtrans import experiments, zoo
+from imtrans import experiments, metrics, zoo
 
 
 def main() -> None:
@@ -20,9 +20,9 @@ def main() -> None:
                 "steps": card["steps"],
                 "hours": f"{card['seconds'] / 3600:.2f}",
                 "seconds per step": f"{card['seconds'] / card['steps']:.3f}",
-                "measure": measure,
+                "measure": metrics.METRICS[measure].name if measure in metrics.METRICS else measure,
                 "held out": f"{card['validation'][measure]:.3f}",
-                "gain": "" if card.get("gain") is None else f"{card['gain']:+.3f}",
+                "gain": "–" if card.get("gain") is None else f"{card['gain']:+.3f}",
                 "machine": card["machine"],
             }
         )

@@ -153,6 +153,8 @@ def test_quoting_a_published_number():
 def test_quoting_an_experiment(tmp_path):
     (tmp_path / "runs.csv").write_text("picture,seed,psnr\ncat,0,27.10\ncat,1,26.90\n")
     assert results.experiment("runs psnr picture=cat seed=1", tmp_path) == "26.90"
+    (tmp_path / "change.csv").write_text("network,gain\nnet-x3,-0.12\n")
+    assert results.experiment("change gain network=net-x3", tmp_path) == "−0.12"
     for text, message in (
         ("walks psnr", r"no results/walks\.csv"),
         ("runs ssim seed=0", "no column 'ssim'"),

@@ -150,8 +150,7 @@ def table(cards: dict[str, dict], published: list[dict]) -> str:
 
 
 def measured(text: str, cards: dict[str, dict]) -> str:
-    """One number of a card: `NAME SET LEVEL METRIC [PROTOCOL]`, or `NAME KEY` for a key of the card or of its
-    held-out values.
+    """One number of a card: `NAME SET LEVEL METRIC [PROTOCOL]`, or `NAME KEY` for a key or a held-out value.
 
     LEVEL is a scale (`x3` or `3`), a noise level (`25`), a quality of JPEG (`q10`), or the degradation in its own words
     (`"×3"`). METRIC is one of `imtrans.metrics.METRICS`, or `input_psnr`, the PSNR of the JPEG itself.
@@ -185,7 +184,7 @@ def published(text: str, rows: list[dict]) -> str:
 
 
 def experiment(text: str, folder: Path = EXPERIMENTS) -> str:
-    """One cell of an experiment's table: `FILE COLUMN [KEY=VALUE …]`, as it stands in `results/FILE.csv`.
+    """One cell of an experiment's table: `FILE COLUMN [KEY=VALUE …]`, as it stands in `results/FILE.csv`, a minus as −.
 
     Raises:
         ValueError: No such table or column, or not exactly one such row.
@@ -203,7 +202,7 @@ def experiment(text: str, folder: Path = EXPERIMENTS) -> str:
     found = [row[column] for row in rows if all(row[key] == value for key, value in wanted.items())]
     if len(found) != 1:
         raise ValueError(f"results/{path.name} has {len(found)} rows with {' '.join(conditions)}, wanted one")
-    return found[0]
+    return re.sub(r"(?<!\w)-(?=\d)", "−", found[0])
 
 
 def pick(query: list[str], rows: list[dict], owner: str) -> str:
