@@ -9,7 +9,6 @@ Run it with names of questions to measure these alone.
 
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -38,7 +37,7 @@ class Trial:
         size: Side of the low-resolution patches.
         batch: Patches per step.
         lr: Rate of Muon.
-        decay: Weight decay, decoupled: each step multiplies the weights by 1 − rate · decay.
+        decay: Weight decay of Muon.
         start: Name of trained weights to start from.
     """
 
@@ -76,7 +75,7 @@ def recipe(trial: Trial, seed: int) -> Recipe:
         data=lambda seed: SuperResolutionPairs(
             pictures.pictures, (trial.scale,), trial.size, upsamples=True, seed=seed
         ),
-        optimizer=MuonAndAdam(trial.lr, ends=True),
+        optimizer=MuonAndAdam(trial.lr, ends=True, weight_decay=trial.decay),
         batch=trial.batch,
         seed=seed,
     )
@@ -84,34 +83,16 @@ def recipe(trial: Trial, seed: int) -> Recipe:
 
 def train(recipe: Recipe, trial: Trial, steps: int) -> tuple[torch.nn.Module, float]:
     """The network after ``steps``, and CPU seconds per step, the first tenth left out."""
-    networks, began = [], []
-    recipe = replace(recipe, steps=steps, validate_every=steps, model=_kept(recipe.model, networks))
+    began: list[float] = []
 
-    def shrink(step: int, loss: float) -> None:
+    def start(step: int, loss: float) -> None:
         if step == steps // 10:
             began.append(time.process_time())
-        if trial.decay:
-            rate = trial.lr * recipe.schedule(step - 1, steps)
-            for name, weight in networks[-1].named_parameters():
-                if name.endswith("weight"):
-                    weight.data.mul_(1 - rate * trial.decay)
 
-    fit(
-        recipe,
-        initial=initial_state(recipe, trial.start)[0] if trial.start else None,
-        on_step=shrink,
-        progress=False,
-        device="cpu",
-    )
-    return networks[-1].eval(), (time.process_time() - began[0]) / (steps - steps // 10)
-
-
-def _kept(build: Callable[[], torch.nn.Module], networks: list[torch.nn.Module]) -> Callable[[], torch.nn.Module]:
-    def model() -> torch.nn.Module:
-        networks.append(build())
-        return networks[-1]
-
-    return model
+    initial = initial_state(recipe, trial.start)[0] if trial.start else None
+    recipe = replace(recipe, steps=steps, validate_every=steps)
+    run = fit(recipe, initial=initial, on_step=start, progress=False, device="cpu")
+    return run.model, (time.process_time() - began[0]) / (steps - steps // 10)
 
 
 def main(questions: list[str]) -> None:

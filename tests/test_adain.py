@@ -186,6 +186,15 @@ def test_the_loss_asks_pictures_that_are_their_own_style_for_their_pixels(untrai
     assert loss(prediction, other).item() == pytest.approx(0.125)
 
 
+def test_a_shorter_training_has_a_shorter_first_stage(pictures, untrained, tmp_path):
+    for number, picture in enumerate(pictures):
+        images.write(tmp_path / f"{number}.png", F.interpolate(picture, scale_factor=2))
+    quick = recipe.quick(data=[tmp_path])
+    half = quick.lasting(quick.steps // 2)
+    assert half.steps == quick.steps // 2
+    assert half.data(0).alone == quick.data(0).alone // 2 > 0
+
+
 def test_the_paper_s_recipe_is_that_of_the_authors(monkeypatch, untrained):
     monkeypatch.setattr(benchmarks, "load", lambda name, held_out: [("picture", torch.rand(1, 3, 260, 260))])
     monkeypatch.delenv("IMTRANS_DATA", raising=False)

@@ -747,6 +747,15 @@ def test_stylize_refuses_what_it_cannot_paint(capsys, tmp_path, cat, small_featu
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "option"),
+    [("gatys", "--keep-colors"), ("johnson", "--alpha=0.5"), ("adain", "--steps=5")],
+)
+def test_stylize_refuses_options_of_another_method(capsys, tmp_path, cat, method, option):
+    message = fails(capsys, "stylize", cat, "strokes", tmp_path / "out.png", "--method", method, option)
+    assert f"{option.partition('=')[0]} means nothing to --method {method}" in message
+
+
 def test_stylize_by_johnson_passes_the_style_on(capsys, tmp_path, monkeypatch):
     images.write(tmp_path / "photo.png", torch.rand(1, 1, 40, 40))
     monkeypatch.setattr(stylize, "johnson", lambda content, style: content if style == "glass" else None)

@@ -122,3 +122,12 @@ def test_weights_of_one_shape_may_be_updated_together(monkeypatch):
     for a, b, first in zip(alone, together, start, strict=True):
         torch.testing.assert_close(a, b)
         assert not torch.equal(a, first)
+
+
+def test_muon_decays_weights_by_the_rate_before_its_step():
+    ours, theirs = (nn.Parameter(torch.ones(8, 12)) for _ in range(2))
+    gradient = torch.randn(8, 12)
+    ours.grad, theirs.grad = gradient, gradient.clone()
+    Muon([ours], lr=0.1, weight_decay=0.5).step()
+    Muon([theirs], lr=0.1).step()
+    assert torch.allclose(ours, theirs - 0.05 * torch.ones(8, 12), atol=1e-6)

@@ -109,8 +109,22 @@ def test_ctrl_c_returns_the_picture_so_far_where_that_is_wanted(pictures, networ
 
 
 def test_the_schedule_halves_the_steps_while_the_sides_double():
-    assert stylize.schedule(torch.zeros(1, 3, 95, 400)) == (160,)
-    assert stylize.schedule(torch.zeros(1, 3, 512, 400), steps=100) == (100, 50, 25)
+    large = torch.zeros(1, 3, 512, 400)
+    assert stylize.schedule(torch.zeros(1, 3, 95, 400), large) == (160,)
+    assert stylize.schedule(large, large, steps=100) == (100, 50, 25)
+
+
+def test_the_schedule_leaves_a_small_artwork_enough_pixels():
+    assert stylize.schedule(torch.zeros(1, 3, 512, 400), torch.zeros(1, 3, 100, 127), steps=100) == (100, 50)
+
+
+@pytest.mark.parametrize("weight", [-1, float("nan")])
+def test_a_weight_below_zero_is_refused(weight):
+    picture = torch.rand(1, 3, 32, 32)
+    with pytest.raises(ValueError, match="0 or more"):
+        stylize.gatys(picture, picture, alpha=weight, steps=(1,))
+    with pytest.raises(ValueError, match="alpha lies between"):
+        stylize.adain(picture, picture, alpha=weight)
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,13 @@ class Muon(torch.optim.Optimizer):
         parameters: Weights of two or more dimensions, the first one the outputs.
         lr: Length of a step in the spectral norm: 0.01 to 0.02 for the networks here.
         momentum: Nesterov momentum.
+        weight_decay: Decoupled weight decay: each step first multiplies the weights by 1 − lr · weight_decay.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float = 0.01, momentum: float = 0.95) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float = 0.01, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
@@ -52,6 +55,8 @@ class Muon(torch.optim.Optimizer):
                 updates = [w.grad.lerp(self.state[w]["momentum_buffer"], group["momentum"]).flatten(1) for w in alike]
                 matrices = orthogonalize(torch.stack(updates)) if len(updates) > 1 else [orthogonalize(updates[0])]
                 for weight, matrix in zip(alike, matrices, strict=True):
+                    if group["weight_decay"]:
+                        weight.mul_(1 - group["lr"] * group["weight_decay"])
                     weight.add_(matrix.reshape(weight.shape), alpha=-group["lr"])
 
 

@@ -34,6 +34,7 @@ CONTENT = ("relu4_2",)
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 RANGE = 2.0  # weight of pixels outside of [0, 1]: without it the optimum leaves the range by far
 FIRST = 0.01  # root mean square of the change of the pixels in a plain gradient step
+SMALLEST = 32  # pixels of a side: two are left behind four poolings
 STARTS = ("content", "style", "noise")
 OPTIMIZERS: dict[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
     "lbfgs": lambda pixels: torch.optim.LBFGS(pixels, max_iter=1, tolerance_grad=0, tolerance_change=0),
@@ -115,8 +116,10 @@ def gatys(
     """
     from tqdm.auto import tqdm
 
-    steps = schedule(content) if steps is None else steps
+    steps = schedule(content, style) if steps is None else steps
     _check(content, style, steps, optimizer, start)
+    if not (alpha >= 0 and beta >= 0):
+        raise ValueError(f"weights are 0 or more, got alpha {alpha:g} and beta {beta:g}")
     network = (network or features.load(tuple(dict.fromkeys((*content_layers, *style_layers))))).to(device)
     pyramid = [Fraction(1, 2**k) for k in reversed(range(len(steps)))]
     bar = tqdm(total=sum(steps), desc="steps", disable=not progress or "CI" in os.environ)
@@ -193,12 +196,13 @@ def johnson_styles() -> list[str]:
     ]
 
 
-def schedule(content: Tensor, coarsest: int = 96, steps: int = 160) -> tuple[int, ...]:
+def schedule(content: Tensor, style: Tensor, coarsest: int = 96, steps: int = 160) -> tuple[int, ...]:
     """How many steps `gatys` takes per size: half as many with each doubling, so that each size costs twice the last.
 
     Args:
         content: The photograph, (1, 3, H, W).
-        coarsest: Smallest shorter side in pixels.
+        style: The artwork, (1, 3, H', W'); it shrinks along, and has to keep the pixels that the network needs.
+        coarsest: Smallest shorter side of the photograph in pixels.
         steps: Number of steps at the coarsest size.
 
     Raises:
@@ -207,7 +211,7 @@ def schedule(content: Tensor, coarsest: int = 96, steps: int = 160) -> tuple[int
     if steps < 1:
         raise ValueError(f"wanted at least one step, got {steps}")
     sizes = 1
-    while min(content.shape[-2:]) >= coarsest * 2**sizes:
+    while min(content.shape[-2:]) >= coarsest * 2**sizes and min(style.shape[-2:]) >= SMALLEST * 2**sizes:
         sizes += 1
     return tuple(max(1, steps // 2**k) for k in range(sizes))
 
@@ -247,6 +251,8 @@ def adain(
     """
     styles = [style] if isinstance(style, Tensor) else list(style)
     _check_regions(content, styles, weights, masks)
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha lies between 0 (the photograph) and 1 (the style), got {alpha:g}")
     network = (zoo.load("adain") if network is None else network).to(device)
     if keep_colors:
         styles = [match_colors(each, content) for each in styles]
@@ -366,7 +372,7 @@ def _enlarged(x: Tensor, to: Tensor) -> Tensor:
 def _check(content: Tensor, style: Tensor, steps: Sequence[int], optimizer: str, start: str | Tensor) -> None:
     for name, picture in (("content", content), ("style", style)):
         _check_picture(name, picture)
-        smallest = 32 * 2 ** (len(steps) - 1)  # two pixels are left of 32 behind four poolings
+        smallest = SMALLEST * 2 ** (len(steps) - 1)
         if min(picture.shape[-2:]) < smallest:
             height, width = picture.shape[-2:]
             raise ValueError(

@@ -1,5 +1,6 @@
 """The command that paints a picture in a style; a method is one function and one row of `METHODS`."""
 
+import dataclasses
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,18 +34,17 @@ class Unfinished(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the command that a method may use; None leaves the method its own value."""
+    """The options of the command that some method uses; None leaves the method its own value."""
 
-    max_side: int
-    style_side: int | None
-    alpha: float | None
-    steps: int | None
-    start: str
-    optimizer: str
-    trunk: str | None
-    seed: int
-    weights: tuple[float, ...] | None
-    keep_colors: bool
+    style_side: int | None = None
+    alpha: float | None = None
+    steps: int | None = None
+    start: str = "content"
+    optimizer: str = "lbfgs"
+    trunk: str | None = None
+    seed: int = 0
+    weights: tuple[float, ...] | None = None
+    keep_colors: bool = False
 
 
 def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
@@ -61,7 +61,7 @@ def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
     artwork = to_side(read_style(style), options.style_side or max(content.shape[-2:]))
     network = features.load((*methods.STYLE, *methods.CONTENT), options.trunk)
     chosen = {"alpha": options.alpha} if options.alpha is not None else {}
-    schedule = methods.schedule(content, **({"steps": options.steps} if options.steps is not None else {}))
+    schedule = methods.schedule(content, artwork, **({"steps": options.steps} if options.steps is not None else {}))
     done: list[int] = []
     painted = methods.gatys(
         content,
@@ -121,10 +121,10 @@ def by_adain(content: Tensor, style: str, options: Options) -> Tensor:
     return painted
 
 
-METHODS: dict[str, Callable[[Tensor, str, Options], Tensor]] = {
-    "gatys": by_gatys,
-    "johnson": by_johnson,
-    "adain": by_adain,
+METHODS: dict[str, tuple[Callable[[Tensor, str, Options], Tensor], set[str]]] = {  # and the options that it uses
+    "gatys": (by_gatys, {"style_side", "alpha", "steps", "start", "optimizer", "trunk", "seed"}),
+    "johnson": (by_johnson, set()),
+    "adain": (by_adain, {"style_side", "alpha", "trunk", "weights", "keep_colors"}),
 }
 # Names for the help; plain ones, which the reference of the book can parse.
 Method = Literal[tuple(METHODS)]
@@ -177,14 +177,18 @@ def stylize(
         keep_colors: adain: keep the colours of IN.
         force: Overwrite an existing file, IN for instance.
     """
+    options = Options(style_side, alpha, steps, start, optimizer, trunk, seed, weights, keep_colors)
+    paint, used = METHODS[method]
+    for field in dataclasses.fields(Options):
+        if field.name not in used and getattr(options, field.name) != field.default:
+            raise ValueError(f"--{field.name.replace('_', '-')} means nothing to --method {method}")
     picture, transparency = read_for(content, target, force)
     if max_side < 1 or (style_side is not None and style_side < 1):
         raise ValueError(f"a side has at least one pixel, got {min(max_side, style_side or max_side)}")
     if max(picture.shape[-2:]) > max_side:
         picture, transparency = (x if x is None else to_side(x, max_side) for x in (picture, transparency))
-    options = Options(max_side, style_side, alpha, steps, start, optimizer, trunk, seed, weights, keep_colors)
     try:
-        painted, left = METHODS[method](picture.expand(1, 3, -1, -1), style, options), None
+        painted, left = paint(picture.expand(1, 3, -1, -1), style, options), None
     except Unfinished as stop:
         painted, left = stop.picture, f"{stop}; {target} holds the result so far"
     write(target, painted, transparency, content)

@@ -8,8 +8,8 @@ The loss network is the hybrid of `imtrans.models.features`, as for everything t
 the content loss uses too, is the trunk of the small network: nobody needs a download to apply the decoder.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from statistics import fmean
@@ -29,7 +29,7 @@ from imtrans.models.adain import TAP, AdaIN, adain
 from imtrans.recipes.budgets import by_budget
 from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures, validation_pictures
 from imtrans.recipes.starts import he_init, shrink_last_convolution
-from imtrans.training import Adam, MuonAndAdam, Recipe, Samples, Schedule, cosine
+from imtrans.training import Adam, MuonAndAdam, Recipe, Schedule, cosine
 
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the style loss
 STYLE = 5.0  # weight of the style loss; both losses are relative errors
@@ -147,16 +147,36 @@ def style_pictures(contents: TrainingSet, *, drawings: int = 4, at_hand: bool = 
     return kinds
 
 
-def pairs(contents: TrainingSet, kinds: dict[str, list[Tensor]], size: int, alone: int) -> Callable[[int], Samples]:
-    """Samples of ``size``² pixels as a function of the seed; the first ``alone`` of them without another style."""
-    return lambda seed: ContentAndStyle(
-        Crops(contents.pictures, size, seed=seed),
-        # Strokes at more than one size: a style's pieces are up to three times as large as the patches.
-        [Crops(pictures, size, zoom=3, seed=seed + 1) for pictures in kinds.values()],
-        alone=alone,
-        share=0.1,
-        seed=seed,
-    )
+@dataclass(frozen=True)
+class Pairs:
+    """Samples of contents and styles as a function of the seed; the first ones have no style but their own.
+
+    Attributes:
+        contents: Pictures of contents.
+        kinds: Pictures of styles, by kind.
+        size: Side of the patches in pixels.
+        alone: Number of samples without another style.
+    """
+
+    contents: TrainingSet
+    kinds: Mapping[str, list[Tensor]]
+    size: int
+    alone: int
+
+    def __call__(self, seed: int) -> ContentAndStyle:
+        """The samples."""
+        return ContentAndStyle(
+            Crops(self.contents.pictures, self.size, seed=seed),
+            # Strokes at more than one size: a style's pieces are up to three times as large as the patches.
+            [Crops(pictures, self.size, zoom=3, seed=seed + 1) for pictures in self.kinds.values()],
+            alone=self.alone,
+            share=0.1,
+            seed=seed,
+        )
+
+    def stretched(self, factor: float) -> "Pairs":
+        """The same with another length of the first stage."""
+        return replace(self, alone=round(self.alone * factor))
 
 
 def sources(contents: TrainingSet, kinds: dict[str, list[Tensor]]) -> tuple[str, ...]:
@@ -177,7 +197,7 @@ def full(*, data: Folders = None) -> Recipe:
         budget="full",
         model=lambda: from_small(InTraining(width=1 / 4)),
         deployed=AdaIN.small,
-        data=pairs(contents, kinds, 128, alone=2_000 * 4),
+        data=Pairs(contents, kinds, 128, alone=2_000 * 4),
         sources=sources(contents, kinds),
         loss=StyleLoss(),
         optimizer=MuonAndAdam(0.003),
@@ -202,7 +222,7 @@ def quick(*, data: Folders = None) -> Recipe:
         budget="quick",
         model=lambda: from_small(InTraining(width=1 / 4)),
         deployed=AdaIN.small,
-        data=pairs(contents, kinds, 64, alone=60 * 4),
+        data=Pairs(contents, kinds, 64, alone=60 * 4),
         sources=sources(contents, kinds),
         loss=StyleLoss(trunk="small"),
         optimizer=MuonAndAdam(0.003),
@@ -224,7 +244,7 @@ def classroom(*, data: Folders = None) -> Recipe:
     return replace(
         quick(data=data),
         budget="class",
-        data=pairs(contents, kinds, 128, alone=600 * 8),
+        data=Pairs(contents, kinds, 128, alone=600 * 8),
         sources=sources(contents, kinds),
         loss=StyleLoss(),
         schedule=cosine(warmup=50),
@@ -252,7 +272,7 @@ def paper(*, data: Folders = None) -> Recipe:
         budget="paper",
         model=InTraining,
         deployed=AdaIN,
-        data=pairs(contents, kinds, 256, alone=0),
+        data=Pairs(contents, kinds, 256, alone=0),
         sources=sources(contents, kinds),
         loss=StyleLoss(0.1, 0, F.mse_loss, statistics_squares, trunk="vgg19"),
         optimizer=Adam(1e-4),

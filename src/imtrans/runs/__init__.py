@@ -63,10 +63,7 @@ class Options:
         if self.seed is not None:
             recipe = replace(recipe, seed=self.seed)
         if self.steps is not None:
-            if self.steps < 1:
-                raise ValueError(f"a training has at least 1 step, got {self.steps}")
-            every = recipe.validate_every and max(1, recipe.validate_every * self.steps // recipe.steps)
-            recipe = replace(recipe, steps=self.steps, validate_every=every)
+            recipe = recipe.lasting(self.steps)
         if self.rate_factor is None:
             return recipe
         return replace(recipe, schedule=scaled(recipe.schedule, self.rate_factor))

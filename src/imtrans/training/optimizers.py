@@ -106,11 +106,13 @@ class MuonAndAdam:
         adam_lr: Learning rate of Adam.
         ends: Whether Muon updates the weights of the first and last convolution too: small networks of two or three
             layers (SRCNN, ESPCN) have hardly any others.
+        weight_decay: Decoupled weight decay of Muon.
     """
 
     lr: float
     adam_lr: float = 1e-3
     ends: bool = False
+    weight_decay: float = 0.0
 
     def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
         """Two optimisers: Muon, then Adam."""
@@ -118,8 +120,10 @@ class MuonAndAdam:
         hidden = kernels if self.ends else kernels[1:-1]
         chosen = {id(p) for p in hidden}
         rest = [p for p in model.parameters() if id(p) not in chosen]
-        return [Muon(hidden, lr=self.lr), torch.optim.Adam(rest, lr=self.adam_lr)]
+        muon = Muon(hidden, lr=self.lr, weight_decay=self.weight_decay)
+        return [muon, torch.optim.Adam(rest, lr=self.adam_lr)]
 
     def __str__(self) -> str:
         convolutions, rest = ("convolutions", "biases") if self.ends else ("hidden convolutions", "rest")
-        return f"Muon {_rate(self.lr)} for the {convolutions}, Adam {_rate(self.adam_lr)} for the {rest}"
+        decay = f" with weight decay {_rate(self.weight_decay)}" if self.weight_decay else ""
+        return f"Muon {_rate(self.lr)}{decay} for the {convolutions}, Adam {_rate(self.adam_lr)} for the {rest}"

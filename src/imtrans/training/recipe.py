@@ -1,7 +1,7 @@
 """A recipe is everything that determines the result of a training; a run is that result."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -22,7 +22,8 @@ class Recipe:
     Attributes:
         name: Name of the weights that it produces.
         model: Function that builds the network to train, freshly initialised.
-        data: Function of the seed that returns the samples.
+        data: Function of the seed that returns the samples. If they come in stages, it has a method
+            ``stretched(factor)``: the same with all stages but the last ``factor`` times as long.
         loss: Function of (prediction, clean) that returns a scalar; the prediction of a feature network is a dict.
         optimizer: Optimiser: `SGD`, `Adam` or `MuonAndAdam`; all its learning rates follow one schedule.
         steps: Number of updates; the schedule runs to its end.
@@ -60,6 +61,18 @@ class Recipe:
     budget: str = "quick"
     sources: tuple[str, ...] = ()
     version: int = 1
+
+    def lasting(self, steps: int) -> "Recipe":
+        """The same training in another number of steps, validated as often; stages of the samples are stretched along.
+
+        Raises:
+            ValueError: On less than one step.
+        """
+        if steps < 1:
+            raise ValueError(f"a training has at least 1 step, got {steps}")
+        every = self.validate_every and max(1, self.validate_every * steps // self.steps)
+        data = self.data.stretched(steps / self.steps) if hasattr(self.data, "stretched") else self.data
+        return replace(self, steps=steps, validate_every=every, data=data)
 
     @property
     def optimization(self) -> str:
