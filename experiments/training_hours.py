@@ -2,7 +2,7 @@
 
 Writes results/training-hours.csv. Seconds are those of the steps alone, without pauses, summed over a network's last
 training; what it started from is another row, or an earlier version of the same weights. A gain is on held-out
-pictures, over the weights that it replaced; cards before version 0.2 did not keep it.
+pictures, over the weights that it replaced; early cards did not keep it.
 """
 
 from imtrans import experiments, metrics, zoo

@@ -36,14 +36,14 @@ def to_onnx(model: nn.Module, path: str | os.PathLike, *, scale: int | None = No
         scale: Upscaling factor, for a network that enlarges by several.
 
     Raises:
-        ValueError: If such a network gets no scale, or one that it does not have; if the extra ``imtrans[export]`` is
+        ValueError: If such a network gets no scale, or one that it does not have; if onnx or onnxscript is
             missing.
         FileNotFoundError: If the folder does not exist.
     """
     try:
         import onnxscript  # noqa: F401  torch's exporter asks for it late, and not in one line
     except ImportError:
-        raise ValueError("ONNX files need onnx and onnxscript: imtrans with its extra, imtrans[export]") from None
+        raise ValueError("ONNX files need onnx and onnxscript: pip install onnx onnxscript") from None
     if not Path(path).absolute().parent.is_dir():
         raise FileNotFoundError(f"no such folder: {Path(path).parent}")
     network = restore.for_inference(model).eval()

@@ -98,7 +98,7 @@ def _av() -> ModuleType:
     try:
         import av
     except ImportError:
-        raise ValueError("videos need PyAV: pip install av, or imtrans with its extra, imtrans[video]") from None
+        raise ValueError("videos need PyAV: pip install av") from None
     av.logging.set_level(av.logging.PANIC)  # errors come as exceptions
     return av
 

@@ -28,7 +28,7 @@ def super_resolve(
     """Enlarge a picture, or a video frame by frame.
 
     Gray stays gray, transparency is enlarged by bicubic, EXIF rotation is applied. The result has 8 bits. A video
-    (.mp4, .mov, .mkv, .avi, .m4v, .webm) loses its sound; it needs PyAV, the extra imtrans[video].
+    (.mp4, .mov, .mkv, .avi, .m4v, .webm) loses its sound; it needs PyAV: pip install av.
 
     Args:
         source: Picture or video to enlarge.

@@ -50,7 +50,7 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False,
 
 
 def export(name: Positional[str], target: Out, /, *, scale: int | None = None, force: bool = False) -> None:
-    """Write a network as ONNX, the format that other programs run it from. It needs the extra imtrans[export].
+    """Write a network as ONNX, the format that other programs run it from. It needs onnx and onnxscript.
 
     The file holds the network alone: luma, bicubic enlargement and tiles are for the program that runs it.
 
