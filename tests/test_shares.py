@@ -95,7 +95,7 @@ def test_a_training_is_measured_by_its_own_steps(monkeypatch):
         for step in range(10):
             clock.now += 0.25
             on_step(step, 0.0)
-        return type("Run", (), {"model": torch.nn.Identity()})
+        return type("Run", (), {"model": torch.nn.Identity(), "device": "cpu"})
 
     def validate(model):
         clock.now += 2
