@@ -27,7 +27,8 @@ def main() -> None:
     discs = torch.stack([scene.kind for scene in scenes])[:, 2::4, 2::4] == 0
 
     plain = fit(recipe(313, 0), progress=False, device="cpu").model
-    weighted = fit(replace(recipe(313, 0), loss=Rebalanced(prior.clamp(min=1e-6))), progress=False, device="cpu").model
+    rebalanced = Rebalanced(lambda: prior.clamp(min=1e-6))
+    weighted = fit(replace(recipe(313, 0), loss=rebalanced), progress=False, device="cpu").model
     with torch.no_grad():
         logits = plain(light)
         ways = {

@@ -758,7 +758,7 @@ def test_stylize_refuses_options_of_another_method(capsys, tmp_path, cat, method
 
 def test_stylize_by_johnson_passes_the_style_on(capsys, tmp_path, monkeypatch):
     images.write(tmp_path / "photo.png", torch.rand(1, 1, 40, 40))
-    monkeypatch.setattr(stylize, "johnson", lambda content, style: content if style == "glass" else None)
+    monkeypatch.setattr(stylize, "johnson", lambda content, style, device: content if style == "glass" else None)
     arguments = (tmp_path / "photo.png", "glass", tmp_path / "out.png")
     assert "40×40 pixels" in succeeds(capsys, "stylize", *arguments, "--method", "johnson")
     assert images.read(tmp_path / "out.png").shape == (1, 3, 40, 40)

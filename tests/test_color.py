@@ -162,3 +162,12 @@ def test_52_of_the_colours_are_the_nearest_of_no_colour_of_srgb():
     bins = {tuple(point) for point in ab_bins().tolist()}
     nearest = {tuple(point) for point in (10 * (ab / 10).round()).unique(dim=0).tolist()}
     assert len(bins - nearest) == 52
+
+
+def test_colours_first_made_in_inference_mode_leave_gradients_possible():
+    ab_bins.cache_clear()
+    with torch.inference_mode():
+        bins = ab_bins()
+    shares = torch.rand(313, requires_grad=True)
+    (shares @ bins).sum().backward()
+    assert torch.equal(shares.grad, bins.sum(dim=1))

@@ -142,3 +142,9 @@ def test_a_rebalanced_auc_counts_colours_alike():
 
 def test_chroma_is_the_mean_distance_from_gray():
     assert chroma(torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 5, 5)) == pytest.approx(5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_rebalanced_auc_is_computed_on_a_gpu():
+    truth, prior = torch.zeros(1, 2, 4, 4), torch.full((313,), 1 / 313)
+    assert auc([(truth.cuda(), truth.cuda())], prior) == 100

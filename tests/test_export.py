@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import torch
 
 from imtrans.export import to_onnx
 from imtrans.models.edsr import MDSR
@@ -23,3 +24,12 @@ def test_a_missing_exporter_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(ValueError, match=r"imtrans\[export\]"):
         to_onnx(ESPCN(2), tmp_path / "espcn.onnx")
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # the exporter's own
+def test_an_exported_network_stays_in_training(tmp_path):
+    network = ESPCN(2).train()
+    state = torch.get_rng_state()
+    to_onnx(network, tmp_path / "espcn.onnx")
+    assert network.training
+    assert torch.equal(torch.get_rng_state(), state)

@@ -194,3 +194,17 @@ def test_features_carry_no_gradient_of_their_weights_and_one_of_the_picture(hybr
     hybrid(picture)["relu5_1"].sum().backward()
     assert picture.grad.abs().sum() > 0
     assert not any(p.requires_grad for p in hybrid.parameters())
+
+
+def test_a_file_of_vgg19_with_other_bytes_is_not_taken(tmp_path, monkeypatch, nothing_at_hand):
+    monkeypatch.setenv("IMTRANS_WEIGHTS", str(tmp_path))
+    (tmp_path / features.OFFICIAL["vgg19"].file).write_bytes(b"something else")
+    assert features.find_official("vgg19") is None
+
+
+def test_the_files_are_those_that_torchvision_names():
+    from torchvision import models
+
+    weights = (models.VGG19_Weights, models.AlexNet_Weights, models.VGG16_Weights, models.SqueezeNet1_1_Weights)
+    theirs = [each.IMAGENET1K_V1.url.rpartition("/")[2] for each in weights]
+    assert [file.file for file in features.OFFICIAL.values()] == theirs

@@ -70,7 +70,8 @@ def test_the_content_itself_has_no_content_error_and_the_style_itself_no_style_e
 def test_the_style_error_is_one_for_a_black_picture_of_features(untrained_features):
     loss = johnson.PerceptualLoss(lambda: torch.rand(1, 3, 64, 64))
     loss.parts(*[torch.rand(1, 3, 64, 64)] * 2)
-    loss.networks = tuple(lambda x, n=n: {tap: 0 * f for tap, f in n(x).items()} for n in loss.networks)
+    network = loss.network
+    loss.network = lambda x: {tap: 0 * f for tap, f in network(x).items()}
     assert loss.parts(torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64))[1].item() == pytest.approx(1)
 
 
@@ -115,3 +116,26 @@ def test_the_paper_recipe_has_the_papers_optimiser_and_length(name, folder):
 def test_the_feature_loss_of_a_perfect_enlargement_is_zero(untrained_features):
     picture = torch.rand(1, 3, 32, 32)
     assert johnson_sr.FeatureLoss()(picture, picture).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_loss_that_is_neither_by_features_nor_by_pixels_is_refused(folder):
+    with pytest.raises(ValueError, match="the loss is feature or pixel, not 'fature'"):
+        johnson_sr.quick(scale=4, loss="fature", data=[folder])
+
+
+@pytest.mark.parametrize("name", ["johnson-strokes", "johnson-sr-x4"])
+def test_a_training_is_watched_where_the_hybrid_is_missing(name, monkeypatch, tmp_path):
+    for variable in ("IMTRANS_DATA", "IMTRANS_WEIGHTS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(features.assets, "cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    entry = zoo.OTHERS[name]
+    assert 0 < entry.validator()(entry.build().eval())["error"] < 1e4
+
+
+@pytest.mark.parametrize("style", ["strokes", "glass"])
+def test_a_card_names_the_weight_of_the_style_and_the_version_that_it_belongs_to(style, folder):
+    for budget in ("quick", "class", "full", "paper"):
+        recipe = johnson.recipe(budget, style=style, data=[folder])
+        assert f"style: {style}, weight 12" in recipe.sources
+        assert recipe.version == zoo.card(f"johnson-{style}")["recipe_version"] == 2

@@ -83,3 +83,18 @@ def test_the_global_random_state_is_left_alone():
     state = torch.random.get_rng_state()
     judgements.fit(means, vote, steps=2)
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_a_distance_that_is_not_a_number_earns_no_credit():
+    d0, d1 = torch.tensor([torch.nan, 1.0]), torch.tensor([1.0, torch.nan])
+    assert judgements.credit(d0, d1, torch.tensor([0.2, 0.2])).isnan().all()
+
+
+def test_an_average_precision_wants_a_pair_that_was_called_the_same():
+    with pytest.raises(ValueError, match="no pair was called the same"):
+        judgements.average_precision(torch.rand(3), torch.zeros(3))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_an_average_precision_is_computed_on_a_gpu():
+    assert judgements.average_precision(torch.arange(4.0).cuda(), torch.tensor([1.0, 1, 0, 0]).cuda()) == 100

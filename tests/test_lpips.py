@@ -132,6 +132,19 @@ def test_a_trunk_of_ours_gives_its_name_to_the_number():
     assert FeatureDistance(SmallVGG(ours.TAPS)).name == "small"
 
 
+def test_a_trunk_without_a_name_is_called_by_its_class():
+    assert FeatureDistance(ours.squeezenet()).name == "Tapped"
+
+
+def test_weights_first_read_in_inference_mode_leave_gradients_possible():
+    linear_weights.cache_clear()
+    with torch.inference_mode():
+        weights = linear_weights("squeeze")
+    difference = torch.rand(1, len(weights[0]), 2, 2, requires_grad=True)
+    ours.weighted_squares(difference, weights[0]).sum().backward()
+    assert difference.grad.isfinite().all()
+
+
 @pytest.fixture
 def no_weights(tmp_path, monkeypatch):
     """A machine without any trunk."""
@@ -149,7 +162,7 @@ def test_without_the_official_trunk_there_is_no_lpips(no_weights):
 def test_random_weights_under_the_official_name_are_no_lpips(no_weights):
     folder = no_weights / "weights"
     folder.mkdir()
-    torch.save(ours.squeezenet().state_dict(), folder / ours.OFFICIAL["squeeze"].file)
+    torch.save(ours.squeezenet().state_dict(), folder / features.OFFICIAL["squeeze"].file)
     with pytest.raises(FileNotFoundError):
         ours.LPIPS("squeeze")
 
@@ -158,10 +171,12 @@ def test_lpips_is_the_authors_metric_on_the_file_that_was_found(no_weights, monk
     theirs = authors("squeeze")
     file = no_weights / "trunk.pth"
     torch.save(trunk_of(theirs, "squeeze").state_dict(), file)
-    monkeypatch.setattr(ours, "find_trunk", lambda net: file)
+    monkeypatch.setattr(features, "find_official", lambda net: file)
     with torch.no_grad():
         wanted = theirs(*pair, normalize=True).flatten()
         assert torch.allclose(ours.LPIPS("squeeze")(*pair), wanted, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="a FeatureDistance takes others"):
+        ours.LPIPS("squeeze").set_weights(linear_weights("squeeze"))
 
 
 def test_another_net_is_refused():

@@ -16,7 +16,7 @@ from imtrans.color import rgb_to_y, rgb_to_ycbcr, ycbcr_to_rgb
 from imtrans.data import benchmarks
 from imtrans.degrade import bicubic_down_up
 from imtrans.images import modcrop, shave, to_float, to_uint8
-from imtrans.metrics import METRICS, Metric, in_words, luma, match_channels, mse, psnr, ssim
+from imtrans.metrics import METRICS, Metric, in_words, luma, match_channels, measure_in_words, mse, psnr, ssim
 from imtrans.models.lpips import FeatureDistance, alexnet
 
 
@@ -225,3 +225,8 @@ def test_scores_in_words():
     assert in_words({"psnr": 32.391, "ssim": 0.90334, "border": 3}) == "PSNR 32.39 dB, SSIM 0.9033"
     assert in_words({"ssim": 1.0}) == "SSIM 1.0000"
     assert in_words({"psnr": math.inf}) == "PSNR inf dB"
+
+
+def test_a_network_s_own_measure_in_words_keeps_its_name():
+    assert measure_in_words("error", 0.1881) == "error 0.188"
+    assert measure_in_words("psnr", 32.391) == "PSNR 32.39 dB"

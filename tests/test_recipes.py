@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from imtrans import zoo
-from imtrans.data import benchmarks, photos
+from imtrans import hardware, zoo
+from imtrans.data import benchmarks, photos, styles
 from imtrans.data.pairs import NoisePairs
 from imtrans.degrade import bicubic_down_up
 from imtrans.images import modcrop, to_float, to_uint8, write
 from imtrans.metrics import luma, psnr
+from imtrans.models import features
 from imtrans.models.dncnn import fold_batch_norm
-from imtrans.recipes import BUDGETS, dncnn, srcnn
+from imtrans.recipes import BUDGETS, colorization, dncnn, srcnn
+from imtrans.recipes.loss_network import LossNetwork
 from imtrans.recipes.pictures import TrainingSet, training_pictures
 from imtrans.training import constant, fit
 
@@ -56,6 +58,61 @@ def test_every_recipe_builds_for_every_budget(name, budget, folder):
     assert sorted(driven) == sorted(id(p) for p in network.parameters())
     factors = [recipe.schedule(step, recipe.steps) for step in np.linspace(0, recipe.steps - 1, 9, dtype=int)]
     assert all(0 < factor <= 1 for factor in factors)
+
+
+@pytest.fixture
+def no_data(monkeypatch, tmp_path):
+    """A machine without picture sets, and noise in place of the drawings, which take their time."""
+    monkeypatch.delenv("IMTRANS_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(styles, "STYLES", {"noise": lambda size=256, seed=0: torch.rand(1, 3, size, size)})
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("name", zoo.OTHERS)
+def test_a_training_of_any_budget_ends_in_weights_that_the_registry_loads(name, budget, folder, monkeypatch, no_data):
+    recipe = zoo.OTHERS[name].recipe(budget, data=[folder])
+    monkeypatch.setattr(colorization, "prior_of", lambda pictures: torch.full((313,), 1 / 313))
+    network = recipe.model()
+    shapes, wanted = (
+        {key: value.shape for key, value in built.state_dict().items()}
+        for built in ((recipe.deployed or (lambda: network))(), zoo.OTHERS[name].build())
+    )
+    assert shapes == wanted
+    zoo.OTHERS[name].build().load_state_dict(network.state_dict())
+
+
+class Seen(Exception):
+    """The device of an input."""
+
+
+class Probe(torch.nn.Module):
+    """A network on another device, which reports the device of what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1, device="meta"))
+
+    def forward(self, x):
+        raise Seen(x.device.type)
+
+    encode = forward
+
+
+@pytest.mark.parametrize("name", zoo.OTHERS)
+def test_a_validator_brings_its_pictures_to_the_device_of_the_network(name, no_data):
+    with pytest.raises(Seen, match="meta"):
+        zoo.OTHERS[name].validator()(Probe())
+
+
+def test_a_loss_network_moves_to_the_device_of_the_pictures(monkeypatch):
+    monkeypatch.setattr(features, "load", lambda taps, trunk: features.VGG(taps, width=1 / 16))
+    monkeypatch.setattr(hardware, "autocast_dtype", lambda device: None)
+    network = LossNetwork(["relu1_1", "relu2_1"])
+    for device in ("cpu", "meta"):
+        found = network(torch.rand(1, 3, 16, 16, device=device))
+        assert list(found) == ["relu1_1", "relu2_1"]
+        assert {x.device.type for x in found.values()} == {device}
 
 
 @pytest.mark.parametrize("budget", ["quick", "paper"])

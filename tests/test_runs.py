@@ -296,6 +296,45 @@ def test_weights_are_kept_in_16_bits_where_that_costs_nothing(training, shelf, v
     assert card["validation"]["psnr"] == pytest.approx(30 + bias, abs=0.005)
 
 
+def test_rounding_may_cost_a_tenth_of_the_least_gain(training, shelf, value, save_network, monkeypatch):
+    monkeypatch.setitem(zoo.ENTRIES, "srcnn-x3", replace(zoo.ENTRIES["srcnn-x3"], min_gain=0.01))
+    finish(training, save_network, 4.0015)  # half floats lie 1/256 apart near 4: it becomes 4
+    publish(training)
+    assert zoo.card("srcnn-x3")["bits"] == 32
+
+
+def test_a_rounding_that_helps_is_taken(training, shelf, value, save_network):
+    finish(training, save_network, 100.05)  # it becomes 100.0625
+    publish(training)
+    assert zoo.card("srcnn-x3")["bits"] == 16
+
+
+def test_a_training_that_was_stopped_is_published_by_force_alone(training, three, shelf, value):
+    training.run(three, seconds=0, device="cpu")
+    with pytest.raises(ValueError, match=r"imtrans train srcnn-x3 --budget quick --resume continues \(or --force\)"):
+        publish(training)
+    assert publish(training, force=True).taken
+
+
+def test_a_stop_while_the_result_is_written_is_mended_by_resuming(training, three, monkeypatch):
+    training.run(three, seconds=0, device="cpu")
+    write_whole = assets.write_whole
+
+    def stopped(path, content):
+        if path.suffix == ".safetensors":
+            raise KeyboardInterrupt
+        write_whole(path, content)
+
+    monkeypatch.setattr(assets, "write_whole", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        training.run(resume=True, device="cpu")
+    monkeypatch.setattr(assets, "write_whole", write_whole)
+    assert not training.finished()
+    assert training.run(resume=True, device="cpu").finished
+    assert training.finished()
+    assert zoo.load(training.weights)
+
+
 def test_a_tensor_beyond_the_range_of_16_bits_stays_as_it_is():
     kept = runs._halved({"small": torch.tensor([0.5]), "large": torch.tensor([1e5]), "count": torch.tensor(3)})
     assert [value.dtype for value in kept.values()] == [torch.float16, torch.float32, torch.int64]

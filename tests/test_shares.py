@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from imtrans.models.srcnn import SRCNN
 from imtrans.recipes import srcnn
 from imtrans.runs import Options, Training, shares
 from imtrans.runs.shares import Pace, in_turn, measure, plan, share
+from imtrans.training import Run
 
 
 class Clock:
@@ -93,7 +95,7 @@ def test_a_training_is_measured_by_its_own_steps(monkeypatch):
         for step in range(10):
             clock.now += 0.25
             on_step(step, 0.0)
-        return type("Run", (), {"model": torch.nn.Identity()})
+        return type("Run", (), {"model": torch.nn.Identity(), "device": "cpu"})
 
     def validate(model):
         clock.now += 2
@@ -155,3 +157,14 @@ def test_a_plan_that_has_no_time_stops_after_the_first_step(slow):
     planned, stop = plan(Training("srcnn-x3"), Options(), 2, clock=slow)
     assert planned.steps == 1
     assert stop == 0
+
+
+def test_a_validation_is_timed_on_the_device_of_the_training(monkeypatch):
+    def fit(recipe, *, on_step, **_):
+        on_step(1, 0.0)
+        return Run(recipe, SRCNN(), 1, 0.0, device="meta")
+
+    monkeypatch.setattr(shares, "fit", fit)
+    devices = []
+    measure(lambda: None, lambda network: devices.append(next(network.parameters()).device.type))
+    assert devices == ["meta"]

@@ -85,6 +85,11 @@ def test_a_picture_can_be_the_start(pictures, network):
     assert torch.equal(ours, named)
 
 
+def test_a_picture_of_another_size_can_be_the_start(pictures, network):
+    _, steps = paint(pictures, network, start=pictures[1], steps=(1, 1))
+    assert [tuple(step.picture.shape[-2:]) for step in steps] == [(35, 42), (70, 83)]
+
+
 def test_equal_seeds_give_equal_pictures(pictures, network):
     a, b, other = (paint(pictures, network, start="noise", seed=seed)[0] for seed in (1, 1, 2))
     assert torch.equal(a, b)
@@ -183,7 +188,9 @@ def test_there_is_a_network_for_each_drawn_style_and_for_two_paintings():
     [
         (torch.rand(1, 3, 64, 64), "sr-x4", "no network was trained for the style 'sr-x4': there are strokes"),
         (torch.rand(1, 1, 64, 64), "strokes", "wanted RGB"),
-        (torch.rand(1, 3, 64, 15), "strokes", "of 16 pixels or more"),
+        (torch.rand(2, 3, 64, 64), "strokes", "wanted RGB"),
+        (torch.zeros(1, 3, 64, 64).byte(), "strokes", "wanted RGB"),
+        (torch.rand(1, 3, 64, 15), "strokes", "15×64 pixels are too few"),
     ],
 )
 def test_johnson_refuses_what_it_cannot_paint(content, name, words):
@@ -276,3 +283,15 @@ def test_wrong_regions_are_refused(pictures, decoder, options, message):
 def test_adain_refuses_a_picture_of_a_few_pixels(pictures, decoder):
     with pytest.raises(ValueError, match="83×12 pixels are too few"):
         stylize.adain(pictures[0][..., :12, :], pictures[1], network=decoder)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_pictures_on_a_gpu_keep_their_colors(pictures, decoder):
+    content, style = (picture.cuda() for picture in pictures)
+    painted = stylize.adain(content, style, network=decoder, keep_colors=True, device="cuda")
+    assert painted.device.type == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_johnson_paints_on_a_gpu(painter, pictures):
+    assert stylize.johnson(pictures[0], "strokes", device="cuda").device.type == "cpu"

@@ -102,3 +102,10 @@ def test_sides_of_odd_lengths_are_completed_by_reflection():
 def test_other_norms_layouts_and_scales_are_refused(build, words):
     with pytest.raises(ValueError, match=words):
         build()
+
+
+@pytest.mark.parametrize("network", [StyleNetwork(1 / 16), SuperResolutionNetwork(4, 1 / 16)])
+def test_the_means_move_with_the_network_and_are_no_weights(network):
+    assert "mean" not in network.state_dict()
+    assert network.to("meta").mean.device.type == "meta"
+    assert network(torch.rand(1, 3, 48, 48, device="meta")).device.type == "meta"

@@ -8,8 +8,10 @@ import torch
 
 from imtrans import assets, images
 from imtrans.data import bapps, triplets
+from imtrans.data.distortions import FAMILIES
 from imtrans.data.photos import photos
 from imtrans.data.triplets import Triplets, make
+from imtrans.judgements import two_afc
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,25 @@ def test_an_unknown_rule_is_refused(pictures):
         make(pictures, 1, seed=0, rules=("taste",))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 2_000}, "sides of 2000 pixels or more"),
+        ({"families": {"blur": FAMILIES["blur"]}}, "two families or more"),
+        ({"families": {name: FAMILIES[name] for name in triplets.LIKE_INVISIBLE}}, "one of them not of"),
+        ({"families": {name: FAMILIES[name] for name in triplets.GRAINY}}, "no patch of these pictures suits"),
+    ],
+)
+def test_what_suits_no_rule_is_refused(pictures, options, message):
+    with pytest.raises(ValueError, match=message):
+        make(pictures, 1, seed=0, **options)
+
+
+def test_flat_pictures_are_refused():
+    with pytest.raises(ValueError, match="these pictures are flat"):
+        make([torch.full((1, 3, 64, 64), 0.5)], 1, seed=0)
+
+
 def test_pairs_hold_each_reference_twice_and_call_the_nearer_the_same(made):
     pairs = triplets.pairs(made)
     near = pairs.same == 1
@@ -106,15 +127,23 @@ def test_triplets_of_bapps_are_shrunk_and_carry_the_share_of_votes(folder):
     assert [found[i].vote.item() for i in range(2)] == pytest.approx([0.2, 1.0])
 
 
+def test_joined_triplets_of_bapps_are_scored_together(folder):
+    joined = Triplets.joined(bapps.TwoAFC(folder / "2afc"))
+    assert joined.kind == ("2afc", "2afc")
+    nearer = two_afc(lambda x, y: (x - y).square().mean(dim=(1, 2, 3)), joined)
+    assert nearer == pytest.approx(100 * (0.8 + 0.0) / 2)  # the first patch is always the nearer one
+
+
 def test_pairs_of_bapps(folder):
     found = bapps.JND(folder / "jnd")
     assert found[0].second.mean().item() == pytest.approx(0.2, abs=1e-6)
     assert found[0].same.item() == pytest.approx(0.2)
 
 
-def test_a_folder_without_votes_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="bapps-val"):
-        bapps.TwoAFC(tmp_path)
+@pytest.mark.parametrize(("kind", "archive"), [(bapps.TwoAFC, "bapps-val"), (bapps.JND, "bapps-jnd")])
+def test_a_folder_without_votes_is_refused(kind, archive, tmp_path):
+    with pytest.raises(FileNotFoundError, match=archive):
+        kind(tmp_path)
 
 
 def test_licence_and_size_are_said_before_anything_is_fetched(monkeypatch, capsys, tmp_path):

@@ -173,8 +173,6 @@ def write_whole(path: str | os.PathLike, content: bytes) -> None:
 def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> str:
     """Write weights as ``.safetensors``; an existing file is replaced at once or not at all.
 
-    Equal weights give equal files, whatever their device and memory layout.
-
     Args:
         path: File to write; its folder must exist.
         state_dict: Tensors by name, as ``module.state_dict()`` gives them.
@@ -185,16 +183,24 @@ def save_weights(path: str | os.PathLike, state_dict: Mapping[str, Tensor]) -> s
     Raises:
         FileNotFoundError: If the folder does not exist.
     """
-    from safetensors.torch import save
-
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {path.parent}")
-    # A copy of each tensor: safetensors refuses tensors that share memory and layouts such as channels_last.
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()}
-    content = save(tensors)  # safetensors' own save_file makes a file that only its owner may read
+    content = weights_file(state_dict)  # safetensors' own save_file makes a file that only its owner may read
     write_whole(path, content)
     return hashlib.sha256(content).hexdigest()
+
+
+def weights_file(state_dict: Mapping[str, Tensor]) -> bytes:
+    """The content of a ``.safetensors`` file. Equal weights give equal bytes, whatever their device and memory layout.
+
+    Args:
+        state_dict: As for `save_weights`.
+    """
+    from safetensors.torch import save
+
+    # A copy of each tensor: safetensors refuses tensors that share memory and layouts such as channels_last.
+    return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()})
 
 
 def load_weights(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Tensor]:

@@ -125,6 +125,7 @@ def lab_within_gamut(x: Tensor) -> Tensor:
 
 
 @cache
+@torch.inference_mode(False)  # kept for later calls, which may need gradients
 def ab_bins() -> Tensor:
     """The Q = 313 colours of Zhang et al. 2016: points (Q, 2) of the (a, b) plane in steps of 10, by a, then by b.
 

@@ -107,7 +107,7 @@ def auc(pairs: Iterable[tuple[Tensor, Tensor]], prior: Tensor | None = None) -> 
         distance = (prediction - truth).norm(dim=1).clamp(max=FARTHEST).double()
         weight = torch.ones_like(distance)
         if prior is not None:
-            weight = 1 / prior.clamp(min=RAREST)[nearest_bin(truth)].double()
+            weight = 1 / prior.to(truth.device).clamp(min=RAREST)[nearest_bin(truth)].double()
         error += float((weight * distance).sum())
         count += float(weight.sum())
     return 100 * (1 - error / count / FARTHEST)

@@ -6,6 +6,7 @@ The file holds the network alone, in its form for inference. What `imtrans.resto
 enlargement, tiles) is for the program that runs it; ``channels`` and ``upsamples`` of the network say what is expected.
 """
 
+import copy
 import os
 from pathlib import Path
 
@@ -46,10 +47,10 @@ def to_onnx(model: nn.Module, path: str | os.PathLike, *, scale: int | None = No
         raise ValueError("ONNX files need onnx and onnxscript: pip install onnx onnxscript") from None
     if not Path(path).absolute().parent.is_dir():
         raise FileNotFoundError(f"no such folder: {Path(path).parent}")
-    network = restore.for_inference(model).eval()
+    network = copy.deepcopy(restore.for_inference(model)).eval()  # the caller's network stays in its mode
     if getattr(network, "takes_scale", False):
         network = AtOneScale(network, restore.resolve_scale(model, scale))
-    example = torch.rand(2, model.channels, 24, 32)
+    example = torch.zeros(2, model.channels, 24, 32, device=next(network.parameters()).device)
     free = {0: torch.export.Dim("N"), 2: torch.export.Dim("H", min=16), 3: torch.export.Dim("W", min=16)}
     torch.onnx.export(
         network,

@@ -21,12 +21,15 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 def credit(d0: Tensor, d1: Tensor, vote: Tensor) -> Tensor:
     """The share of the judges who agree with two distances, (N,); half where the distances are equal.
 
+    It is not a number where a distance is none.
+
     Args:
         d0: Distances of the reference to the first patch, (N,).
         d1: Distances to the second patch.
         vote: Share of the judges who call the second one nearer.
     """
-    return torch.where(d0 == d1, 0.5, torch.where(d1 < d0, vote, 1 - vote))
+    nearer = torch.where(d0 < d1, 1 - vote, torch.where(d1 < d0, vote, 0.5))
+    return torch.where(d0.isnan() | d1.isnan(), torch.nan, nearer)
 
 
 def two_afc(distance: Distance, triplets: Triplets, *, batch: int = 50) -> float:
@@ -69,9 +72,14 @@ def average_precision(distances: Tensor, same: Tensor) -> float:
     Args:
         distances: (N,).
         same: (N,), the share of the judges who saw no difference; it counts as that much of a pair.
+
+    Raises:
+        ValueError: If no judge took a pair for the same.
     """
+    if not same.any():
+        raise ValueError("no pair was called the same: there is no recall")
     hits = same[distances.argsort()].double().cumsum(0)
-    precision = hits / torch.arange(1, len(hits) + 1)
+    precision = hits / torch.arange(1, len(hits) + 1, device=hits.device)
     recall = hits / hits[-1]
     envelope = precision.flip(0).cummax(0).values.flip(0)  # the best precision at this recall or more, as in PASCAL VOC
     steps = recall.diff(prepend=recall.new_zeros(1))

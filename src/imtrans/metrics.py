@@ -91,7 +91,7 @@ def lpips(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
     """
     x, y = _pair(x, y, border)
     with torch.inference_mode():
-        return _alexnet()(x.float(), y.float())
+        return _alexnet().to(x.device)(x.float(), y.float())
 
 
 @cache
@@ -156,3 +156,13 @@ def in_words(scores: Mapping[str, float]) -> str:
     """Scores in one line, "PSNR 32.39 dB, SSIM 0.9033"; other keys than those of `METRICS` are left out."""
     rows = [(metric, scores[key]) for key, metric in METRICS.items() if key in scores]
     return ", ".join(f"{metric.name} {value:.{metric.decimals}f} {metric.unit}".rstrip() for metric, value in rows)
+
+
+def measure_in_words(measure: str, value: float) -> str:
+    """One of `METRICS` with its name and unit, or a network's own measure: "error 0.188".
+
+    Args:
+        measure: Key of `METRICS`, or the name of another measure.
+        value: Its value.
+    """
+    return in_words({measure: value}) or f"{measure} {value:.3f}"

@@ -99,7 +99,7 @@ def gatys(
         steps: Number of steps per size, the coarsest first. Each size has twice the side of the one before it, and the
             last is that of ``content``: large shapes are found where they are small and cheap. None takes `schedule`.
         optimizer: "lbfgs", the paper's, or "adam".
-        start: "content", "style" or "noise", or a picture of the coarsest size.
+        start: "content", "style" or "noise", or a picture (1, 3, H, W), which is resized.
         seed: Random seed of the noise.
         device: Device to compute on.
         on_step: Function that gets each `Step`, for curves and frames.
@@ -166,13 +166,14 @@ def gatys(
     return _enlarged(x, content).detach().clamp(0, 1).cpu()
 
 
-def johnson(content: Tensor, name: str) -> Tensor:
+def johnson(content: Tensor, name: str, *, device: str | torch.device = "cpu") -> Tensor:
     """Paint a photograph in a style that a network was trained for, in one pass.
 
     Args:
         content: Photograph, (1, 3, H, W) in [0, 1], at least 16 pixels on each side. The strokes keep their width in
             pixels: in a larger photograph they are finer.
         name: Name of the style, one of `johnson_styles`.
+        device: Device to compute on.
 
     Returns:
         (1, 3, H, W) in [0, 1].
@@ -183,10 +184,9 @@ def johnson(content: Tensor, name: str) -> Tensor:
     """
     if name not in (styles := johnson_styles()):
         raise ValueError(f"no network was trained for the style {name!r}: there are {', '.join(styles)}")
-    if content.ndim != 4 or content.shape[1] != 3 or min(content.shape[-2:]) < 16:
-        raise ValueError(f"wanted RGB (1, 3, H, W) of 16 pixels or more on each side, got {tuple(content.shape)}")
+    _check_for_one_pass("content", content)
     with torch.no_grad():
-        return zoo.load(f"johnson-{name}")(content).clamp(0, 1)
+        return zoo.load(f"johnson-{name}").to(device)(content.to(device)).clamp(0, 1).cpu()
 
 
 def johnson_styles() -> list[str]:
@@ -290,7 +290,7 @@ def match_colors(style: Tensor, content: Tensor) -> Tensor:
         (1, 3, H', W'), clipped to [0, 1].
     """
     colors, wanted = (picture[0].flatten(1).double() for picture in (style, content))
-    ours, theirs = (torch.cov(x) + 1e-5 * torch.eye(3, dtype=x.dtype) for x in (colors, wanted))
+    ours, theirs = (torch.cov(x) + 1e-5 * torch.eye(3).to(x) for x in (colors, wanted))
     matrix = _power(theirs, 0.5) @ _power(ours, -0.5)
     matched = matrix @ (colors - colors.mean(dim=1, keepdim=True)) + wanted.mean(dim=1, keepdim=True)
     return matched.to(style.dtype).view(style.shape).clamp(0, 1)
@@ -306,10 +306,7 @@ def _check_regions(
     content: Tensor, styles: Sequence[Tensor], weights: Sequence[float] | None, masks: Sequence[Tensor] | None
 ) -> None:
     for name, picture in [("content", content), *(("style", each) for each in styles)]:
-        _check_picture(name, picture)
-        if min(picture.shape[-2:]) < 16:
-            height, width = picture.shape[-2:]
-            raise ValueError(f"{name}: {width}×{height} pixels are too few: 16 at least")
+        _check_for_one_pass(name, picture)
     for name, given in (("weight", weights), ("mask", masks)):
         if given is not None and len(given) != len(styles):
             raise ValueError(f"wanted one {name} per style, got {len(given)} for {len(styles)}")
@@ -349,7 +346,7 @@ class _Targets:
 def _start(start: str | Tensor, photograph: Tensor, artwork: Tensor, seed: int) -> Tensor:
     """The first picture, of the photograph's size."""
     if isinstance(start, Tensor):
-        return start.to(photograph)
+        return F.interpolate(start.to(photograph), photograph.shape[-2:], mode="bicubic", antialias=True)
     if start == "content":
         return photograph
     if start == "style":
@@ -384,6 +381,13 @@ def _check(content: Tensor, style: Tensor, steps: Sequence[int], optimizer: str,
         raise ValueError(f"the optimisers are {', '.join(OPTIMIZERS)}, not {optimizer!r}")
     if isinstance(start, str) and start not in STARTS:
         raise ValueError(f"a start is {', '.join(STARTS)} or a picture, not {start!r}")
+
+
+def _check_for_one_pass(name: str, picture: Tensor) -> None:
+    _check_picture(name, picture)
+    if min(picture.shape[-2:]) < 16:
+        height, width = picture.shape[-2:]
+        raise ValueError(f"{name}: {width}×{height} pixels are too few: 16 at least")
 
 
 def _check_picture(name: str, picture: Tensor) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from imtrans.data import bapps, benchmarks
-from imtrans.models import adain, features, lpips
+from imtrans.models import adain, features
 
 
 def list_sets() -> None:
@@ -29,16 +29,16 @@ def fetch(name: Positional[str]) -> None:
         adain.fetch_pair()
         print("pair: " + adain.pair().about)
         return
-    if name in lpips.OFFICIAL:
-        lpips.fetch_trunk(name)
-        print(f"{name}: {lpips.find_trunk(name)}")
-        return
     if name in bapps.ARCHIVES:
         print(bapps.fetch(name))
         return
     if name in features.FETCH:
         features.FETCH[name]()
         print(f"{name}: {features.load(['relu1_1'], name).about}")
+        return
+    if name in features.OFFICIAL:
+        features.fetch_official(name)
+        print(f"{name}: {features.find_official(name)}")
         return
     benchmarks.load(name)
     print(f"{benchmarks.find(name)} (licence: {benchmarks.SETS[name].licence})")

@@ -90,7 +90,7 @@ def by_johnson(content: Tensor, style: str, options: Options) -> Tensor:
         style: Name of the style.
         options: Options of the command; none of them concerns this method.
     """
-    return methods.johnson(content, style)
+    return methods.johnson(content, style, device=hardware.best_device())
 
 
 def by_adain(content: Tensor, style: str, options: Options) -> Tensor:

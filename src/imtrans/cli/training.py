@@ -110,8 +110,8 @@ def _train(
         missing = "; no checkpoint was written yet"
         raise KeyboardInterrupt(kept if training.has_checkpoint else missing) from None
     measure = zoo.entry(name).measure
-    last = next(({measure: entry[measure]} for entry in run.log[::-1] if measure in entry), None)
-    value = f", validation {metrics.in_words(last)}" if last else ""
+    last = next((entry[measure] for entry in run.log[::-1] if measure in entry), None)
+    value = "" if last is None else f", validation {metrics.measure_in_words(measure, last)}"
     print(f"{name}: step {run.step:,} of {run.recipe.steps:,}{value}, weights in {training.weights}")
     if not run.finished:
         print(f"{command} continues")

@@ -21,7 +21,7 @@ def models() -> None:
             print(f"{'':18} {card['note']}")
         if name in zoo.OTHERS:
             measure = zoo.entry(name).measure
-            print(f"{'':18} {_in_words(measure, card['validation'][measure])} on held-out pictures")
+            print(f"{'':18} {metrics.measure_in_words(measure, card['validation'][measure])} on held-out pictures")
         for score in card["scores"]:
             protocol = f"protocol {score['protocol']}, border {score['border']}"
             print(f"{'':18} {score['set']:>8} {score['degradation']:7} {metrics.in_words(score)}, {protocol}")
@@ -42,7 +42,7 @@ def publish(name: Positional[str], *, budget: str = "full", force: bool = False,
     training = runs.Training(name, budget)
     published = runs.publish(training, force=force, note=note, progress=sys.stderr.isatty())
     gain = "" if published.gain is None else f", a gain of {published.gain:.3f}"
-    print(f"{name}: validation {_in_words(published.measure, published.value)}{gain}")
+    print(f"{name}: validation {metrics.measure_in_words(published.measure, published.value)}{gain}")
     if not published.taken:
         print(f"kept the shipped weights: a gain of {entry.min_gain} in {published.measure} is required (or --force)")
     for score in published.scores:
@@ -55,7 +55,8 @@ def export(name: Positional[str], target: Out, /, *, scale: int | None = None, f
     The file holds the network alone: luma, bicubic enlargement and tiles are for the program that runs it.
 
     Args:
-        name: A name from `imtrans models`, or a .safetensors file with its card beside it.
+        name: Name of a network that restores pictures, espcn-x3 for instance, or a .safetensors file with its card
+            beside it.
         target: File to write, such as espcn-x3.onnx.
         scale: Upscaling factor, for a network that enlarges by several.
         force: Overwrite an existing file.
@@ -70,8 +71,3 @@ def export(name: Positional[str], target: Out, /, *, scale: int | None = None, f
     expected = "low resolution" if network.upsamples else "the bicubic enlargement" if network.scales else "the picture"
     channels = "luma (N, 1, H, W)" if network.channels == 1 else "RGB (N, 3, H, W)"
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB; it expects {expected}, {channels} in [0, 1], as 'picture'")
-
-
-def _in_words(measure: str, value: float) -> str:
-    """A metric with its name and unit, or a network's own measure."""
-    return metrics.in_words({measure: value}) or f"{measure} {value:.3f}"

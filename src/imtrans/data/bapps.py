@@ -2,6 +2,7 @@
 
     triplets = TwoAFC(folder / "2afc" / "val" / "traditional")
     triplets[0].vote  # the share of five people who called the second patch nearer
+    two_afc(distance, Triplets.joined(triplets))  # of `imtrans.judgements`, in percent
 
 It is large, and its pictures have no licence of their own, so nothing here fetches it unasked: `fetch` says both first.
 """
@@ -57,7 +58,7 @@ def folder() -> Path:
 
 
 def fetch(name: str) -> Path:
-    """Fetch and unpack one archive into the cache, after a word about size and licence.
+    """Fetch and unpack one archive into the cache, after a word about size and licence. Its bytes are not verified.
 
     Args:
         name: One of ``ARCHIVES``.
@@ -82,12 +83,13 @@ class _Folders(Sequence):
 
     pictures: tuple[str, ...]
     number: str
+    archive: str
 
     def __init__(self, folder: str | Path, size: int = 64) -> None:
         self.folder, self.size = Path(folder), size
         self.names = sorted(path.stem for path in (self.folder / self.number).glob("*.npy"))
         if not self.names:
-            raise FileNotFoundError(f"no {self.number}/*.npy in {self.folder}: imtrans data fetch bapps-val")
+            raise FileNotFoundError(f"no {self.number}/*.npy in {self.folder}: imtrans data fetch {self.archive}")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -114,7 +116,7 @@ class TwoAFC(_Folders):
         FileNotFoundError: If there are no votes in the folder.
     """
 
-    pictures, number = ("ref", "p0", "p1"), "judge"
+    pictures, number, archive = ("ref", "p0", "p1"), "judge", "bapps-val"
 
     def __getitem__(self, index: int) -> Triplets:
         """The triplet at a place, as a batch of one."""
@@ -133,8 +135,9 @@ class JND(_Folders):
         FileNotFoundError: If there are no votes in the folder.
     """
 
-    pictures, number = ("p0", "p1"), "same"
+    pictures, number, archive = ("p0", "p1"), "same", "bapps-jnd"
 
     def __getitem__(self, index: int) -> Pairs:
         """The pair at a place, as a batch of one."""
-        return Pairs(*(lambda read, same: (*read, same))(*self._read(index)))
+        read, same = self._read(index)
+        return Pairs(*read, same)

@@ -15,7 +15,7 @@ Two rules need no voter (`RULES`):
 These are invariances that we postulate: what a distance should not mind. What people mind, only people can say.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,8 +25,13 @@ from torch import Tensor
 from imtrans.data.distortions import FAMILIES, INVISIBLE, Distortion
 from imtrans.images import to_float, to_uint8
 
+LIKE_INVISIBLE = ("places", "colours")  # families that are too much like what is invisible
 GRAINY = ("noise", "compression")  # families that add what a later blur hides
-FAINT, STRONG = 36, 18  # dB: an error below or above this is no pair of an invisible and a visible change
+FAINT, STRONG = 36, 18  # dB of PSNR: above 36 a change is too small for the rule ``equal error``, below 18 too large
+TRIES = 1_000  # patches of which one should suit
+
+
+TENSORS = ("reference", "first", "second", "vote")  # fields of `Triplets`
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,13 @@ class Triplets:
     def __len__(self) -> int:
         return len(self.kind)
 
+    @classmethod
+    def joined(cls, parts: Iterable["Triplets"]) -> "Triplets":
+        """Several batches of one size of patches as one, those of `imtrans.data.bapps.TwoAFC` for instance."""
+        parts = list(parts)
+        fields = {name: torch.cat([getattr(part, name) for part in parts]) for name in TENSORS}
+        return cls(**fields, kind=tuple(kind for part in parts for kind in part.kind))
+
     def where(self, condition: Callable[[str], bool]) -> "Triplets":
         """Those whose kind meets a condition."""
         return self.take([i for i, kind in enumerate(self.kind) if condition(kind)])
@@ -57,7 +69,7 @@ class Triplets:
     def take(self, places: Sequence[int]) -> "Triplets":
         """Those at the given places."""
         index = torch.as_tensor(places, dtype=torch.long)
-        fields = {name: getattr(self, name)[index] for name in ("reference", "first", "second", "vote")}
+        fields = {name: getattr(self, name)[index] for name in TENSORS}
         return replace(self, **fields, kind=tuple(self.kind[i] for i in places))
 
 
@@ -96,16 +108,22 @@ def make(
         families: Family → distortions.
 
     Raises:
-        ValueError: On an unknown rule.
+        ValueError: On an unknown rule, pictures that are too small or flat, or families that do not suit the rules.
     """
     if unknown := set(rules) - RULES.keys():
         raise ValueError(f"no rule {', '.join(unknown)}: there are {', '.join(RULES)}")
+    if min(min(picture.shape[-2:]) for picture in pictures) < size:
+        raise ValueError(f"wanted pictures with sides of {size} pixels or more")
+    if len(families) < 2 or not families.keys() - LIKE_INVISIBLE:
+        raise ValueError(f"wanted two families or more, one of them not of {', '.join(LIKE_INVISIBLE)}")
     made = []
     for index in range(count):
         rule, random = rules[index % len(rules)], np.random.default_rng((seed, index))
-        found = None
-        while found is None:  # a smooth patch hides a shift, a strong error hides nothing: take another one
-            found = RULES[rule](patch(pictures, size, random), families, random)
+        for _ in range(TRIES):  # a smooth patch hides a shift, a strong error hides nothing: take another one
+            if found := RULES[rule](patch(pictures, size, random), families, random):
+                break
+        else:
+            raise ValueError(f"no patch of these pictures suits the rule {rule!r} with {', '.join(families)}")
         x, near, far, words = found
         swapped = bool(random.integers(2))
         pair = (far, near) if swapped else (near, far)
@@ -115,13 +133,18 @@ def make(
 
 
 def patch(pictures: Sequence[Tensor], size: int, random: np.random.Generator) -> Tensor:
-    """A random square out of a random picture, one that is not flat, (1, 3, size, size)."""
-    while True:
+    """A random square out of a random picture, one that is not flat, (1, 3, size, size).
+
+    Raises:
+        ValueError: If they all seem to be flat.
+    """
+    for _ in range(TRIES):
         picture = pictures[int(random.integers(len(pictures)))]
         top, left = (int(random.integers(side - size + 1)) for side in picture.shape[-2:])
         found = picture[..., top : top + size, left : left + size]
         if found.std() > 0.05:
             return found
+    raise ValueError("these pictures are flat")
 
 
 Made = tuple[Tensor, Tensor, Tensor, str]  # the reference, the nearer, the farther, what was done
@@ -146,7 +169,7 @@ def equal_error(x: Tensor, families: Mapping[str, Sequence[Distortion]], random:
     error = (near - x).square().mean()
     if not 10 ** (-FAINT / 10) < error < 10 ** (-STRONG / 10):
         return None
-    visible = [name for name in families if name not in ("places", "colours")]  # too much like what is invisible
+    visible = [name for name in families if name not in LIKE_INVISIBLE]
     name = visible[int(random.integers(len(visible)))]
     # Equal to a percent; which of the two errors is the larger one, a coin decides.
     wanted = error * (1.005 if random.random() < 0.5 else 0.995)

@@ -21,6 +21,7 @@ set of weights for all three; a number made with one trunk is never compared wit
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -260,13 +261,44 @@ def find(file: WeightsFile) -> Path | None:
     return next((path for path in paths if path.is_file() and assets.sha256_file(path) == file.sha256), None)
 
 
-def find_vgg19() -> Path | None:
-    """torchvision's file of VGG-19 in ``IMTRANS_WEIGHTS``, in our cache or in torch's, or None. Nothing is fetched."""
-    from torchvision.models import VGG19_Weights
+@dataclass(frozen=True)
+class Official:
+    """A network's file as torchvision distributes it.
 
-    file = VGG19_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    Attributes:
+        name: Name of the network.
+        file: Name of the file; its last eight letters are the beginning of the sha256.
+        size: Size in words.
+        licence: Licence in words.
+    """
+
+    name: str
+    file: str
+    size: str
+    licence: str = "BSD-3-Clause, torchvision; trained on ImageNet"
+
+
+OFFICIAL: dict[str, Official] = {
+    "vgg19": Official("VGG-19", "vgg19-dcbb9e9d.pth", "548 MB", "CC BY 4.0, Visual Geometry Group, Oxford"),
+    "alex": Official("AlexNet", "alexnet-owt-7be5be79.pth", "233 MB"),
+    "vgg": Official("VGG-16", "vgg16-397923af.pth", "528 MB"),
+    "squeeze": Official("SqueezeNet 1.1", "squeezenet1_1-b8a52dc0.pth", "5 MB"),
+}
+
+
+def find_official(name: str) -> Path | None:
+    """torchvision's file in ``IMTRANS_WEIGHTS``, in our cache or in torch's, or None. Nothing is fetched.
+
+    A file of that name with other bytes does not count.
+
+    Args:
+        name: A name in ``OFFICIAL``.
+    """
+    file = OFFICIAL[name].file
     folders = [*weights_folders(), Path(torch.hub.get_dir()) / "checkpoints"]
-    return next((folder / file for folder in folders if (folder / file).is_file()), None)
+    begins = file.rpartition("-")[2].removesuffix(".pth")
+    paths = (folder / file for folder in folders)
+    return next((path for path in paths if path.is_file() and assets.sha256_file(path).startswith(begins)), None)
 
 
 def fetch(file: WeightsFile) -> None:
@@ -290,24 +322,33 @@ def fetch_hybrid() -> None:
         fetch(file)
 
 
-def fetch_vgg19() -> None:
-    """Fetch torchvision's VGG-19, 548 MB, into torch's cache. Licence: CC BY 4.0, Visual Geometry Group, Oxford.
+def fetch_official(name: str) -> None:
+    """Fetch a file from PyTorch's server into torch's cache, after a word about its licence, unless it is here.
+
+    Args:
+        name: A name in ``OFFICIAL``.
 
     Raises:
         FileNotFoundError: If it could not be fetched.
     """
     from urllib.error import URLError
 
-    from torchvision.models import VGG19_Weights
-
-    if find_vgg19() is None:
+    file = OFFICIAL[name]
+    if find_official(name) is None:
+        print(f"fetching {file.name}, {file.size} (licence: {file.licence})")
         try:
-            VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+            url = f"https://download.pytorch.org/models/{file.file}"
+            torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
         except URLError as error:
-            raise FileNotFoundError(f"VGG-19 could not be fetched: {error.reason}") from None
+            raise FileNotFoundError(f"{file.name} could not be fetched: {error.reason}") from None
 
 
-FETCH = {"hybrid": fetch_hybrid, "vgg19": fetch_vgg19}
+FETCH = {"hybrid": fetch_hybrid, "vgg19": partial(fetch_official, "vgg19")}
+
+
+def has_hybrid() -> bool:
+    """Whether the two files of the hybrid are on this machine."""
+    return bool(find(NORMALISED) and find(STUDENT))
 
 
 def best_trunk(*, fetch: bool = False) -> str:
@@ -316,14 +357,14 @@ def best_trunk(*, fetch: bool = False) -> str:
     Args:
         fetch: Try to fetch the hybrid where neither it nor VGG-19 is on this machine.
     """
-    if find_vgg19():
+    if find_official("vgg19"):
         return "vgg19"
-    if fetch and not (find(NORMALISED) and find(STUDENT)):
+    if fetch and not has_hybrid():
         try:
             fetch_hybrid()
         except FileNotFoundError:  # no network: the small network is there
             return "small"
-    return "hybrid" if find(NORMALISED) and find(STUDENT) else "small"
+    return "hybrid" if has_hybrid() else "small"
 
 
 def load(taps: Iterable[str], trunk: str | None = None, *, pooling: str = "max", fetch: bool = False) -> nn.Module:
@@ -349,7 +390,7 @@ def load(taps: Iterable[str], trunk: str | None = None, *, pooling: str = "max",
 
 
 def _vgg19(taps: Sequence[str], pooling: str) -> VGG:
-    if (path := find_vgg19()) is None:
+    if (path := find_official("vgg19")) is None:
         raise FileNotFoundError("VGG-19 is not on this machine: imtrans data fetch vgg19 (548 MB)")
     network = VGG(taps, pooling=pooling)
     network.name, network.about = "vgg19", "VGG-19 trained on ImageNet, as torchvision distributes it"

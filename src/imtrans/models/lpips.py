@@ -11,7 +11,6 @@ All pictures are RGB in [0, 1] here; the authors' package expects [-1, 1] unless
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +20,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imtrans import assets
 from imtrans.images import check_picture
 from imtrans.models import features
 from imtrans.models.features import IMAGENET_MEAN, IMAGENET_STD
@@ -162,7 +160,7 @@ class FeatureDistance(nn.Module):
     Args:
         trunk: A module that returns features (N, C, H, W) by tap, as those of `imtrans.models.features` do.
         weights: One vector of non-negative weights (C,) per tap, on the *squared* differences; None weighs all alike.
-        name: What the trunk is called; None takes its attribute ``name``.
+        name: What the trunk is called; None takes its attribute ``name``, or the name of its class.
 
     Raises:
         ValueError: On negative weights.
@@ -174,9 +172,9 @@ class FeatureDistance(nn.Module):
         super().__init__()
         self.trunk = trunk.eval().requires_grad_(False)
         self.weights = None
-        self.name = name or trunk.name
+        self.name = name or getattr(trunk, "name", type(trunk).__name__)
         if weights is not None:
-            self.set_weights(weights)
+            FeatureDistance.set_weights(self, weights)  # of this class: `LPIPS` refuses other weights later on
 
     def set_weights(self, weights: Sequence[Tensor]) -> None:
         """Weigh the channels; they are copied.
@@ -237,7 +235,7 @@ class FeatureDistance(nn.Module):
 
 
 class LPIPS(FeatureDistance):
-    """The published metric, version 0.1: torchvision's trunk, the authors' weights. No other weights get in.
+    """The published metric, version 0.1: torchvision's trunk, the authors' weights of the channels, and no others.
 
     Args:
         net: ``"alex"``, ``"vgg"`` or ``"squeeze"``.
@@ -248,14 +246,24 @@ class LPIPS(FeatureDistance):
     """
 
     def __init__(self, net: str = "alex") -> None:
-        path = find_trunk(net)
+        if net not in TRUNKS:
+            raise ValueError(f"LPIPS has no net {net!r}: there are {', '.join(TRUNKS)}")
+        path = features.find_official(net)
         if path is None:
-            file = OFFICIAL[_known(net)]
+            file = features.OFFICIAL[net]
             raise FileNotFoundError(f"{file.name} is not on this machine: imtrans data fetch {net} ({file.size})")
         trunk = TRUNKS[net]()
         weights = torch.load(path, map_location="cpu", weights_only=True)
         trunk.load_state_dict({key: weights[key] for key in trunk.state_dict()})
         super().__init__(trunk, linear_weights(net), name=f"{net}, version 0.1")
+
+    def set_weights(self, weights: Sequence[Tensor]) -> None:
+        """Refuse other weights: the number would not be LPIPS.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("LPIPS has the authors' weights: a FeatureDistance takes others")
 
 
 # -- from distances to a vote --
@@ -285,65 +293,8 @@ class Judge(nn.Module):
 # -- files --
 
 
-@dataclass(frozen=True)
-class Official:
-    """A trunk's file as torchvision distributes it.
-
-    Attributes:
-        name: What it is called.
-        file: Name of the file; its last eight letters are the beginning of the sha256.
-        size: Size in words.
-    """
-
-    name: str
-    file: str
-    size: str
-
-
-OFFICIAL: dict[str, Official] = {
-    "alex": Official("AlexNet", "alexnet-owt-7be5be79.pth", "233 MB"),
-    "vgg": Official("VGG-16", "vgg16-397923af.pth", "528 MB"),
-    "squeeze": Official("SqueezeNet 1.1", "squeezenet1_1-b8a52dc0.pth", "5 MB"),
-}
-
-
-def _known(net: str) -> str:
-    if net not in OFFICIAL:
-        raise ValueError(f"LPIPS has no net {net!r}: there are {', '.join(OFFICIAL)}")
-    return net
-
-
-def find_trunk(net: str = "alex") -> Path | None:
-    """torchvision's file of a trunk, in ``IMTRANS_WEIGHTS``, in our cache or in torch's, or None. Nothing is fetched.
-
-    A file of that name with other bytes does not count.
-    """
-    file = OFFICIAL[_known(net)].file
-    folders = [*features.weights_folders(), Path(torch.hub.get_dir()) / "checkpoints"]
-    begins = file.rpartition("-")[2].removesuffix(".pth")
-    paths = (folder / file for folder in folders)
-    return next((path for path in paths if path.is_file() and assets.sha256_file(path).startswith(begins)), None)
-
-
-def fetch_trunk(net: str) -> None:
-    """Fetch a trunk from PyTorch's server into torch's cache. Licence: BSD-3-Clause, trained on ImageNet.
-
-    Raises:
-        FileNotFoundError: If it could not be fetched.
-    """
-    from urllib.error import URLError
-
-    file = OFFICIAL[_known(net)]
-    if find_trunk(net) is None:
-        print(f"fetching {file.name}, {file.size} (licence: BSD-3-Clause, torchvision; trained on ImageNet)")
-        try:
-            url = f"https://download.pytorch.org/models/{file.file}"
-            torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
-        except URLError as error:
-            raise FileNotFoundError(f"{file.name} could not be fetched: {error.reason}") from None
-
-
 @cache
+@torch.inference_mode(False)  # kept for later calls, which may need gradients
 def linear_weights(net: str = "alex", version: str = "0.1") -> tuple[Tensor, ...]:
     """The authors' weights of the channels, (C,) per tap, from their installed package; they suit its trunks alone.
 

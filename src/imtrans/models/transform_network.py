@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 VGG_MEAN = (123.68, 116.779, 103.939)  # mean levels of R, G and B over ImageNet, as the loss network subtracts them
+MEAN = torch.tensor(VGG_MEAN).view(1, 3, 1, 1)
 NORMS = {"batch": nn.BatchNorm2d, "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True)}
 LAYOUTS = ("published", "resize")
 
@@ -29,12 +30,16 @@ class ScaledTanh(nn.Module):
         return self.mean + 150 / 255 * torch.tanh(x)
 
 
-def prepared(picture: Tensor) -> Tensor:
+def prepared(picture: Tensor, mean: Tensor = MEAN) -> Tensor:
     """Levels less their means, the input of both networks, of RGB (N, 3, H, W) on the scale of [0, 1].
 
     Departure: the authors' order of the channels is BGR, that of Caffe. The first layer can learn either.
+
+    Args:
+        picture: RGB on the scale of [0, 1].
+        mean: Mean levels (1, 3, 1, 1), on the device of the picture.
     """
-    return 255 * picture - picture.new_tensor(VGG_MEAN).view(1, 3, 1, 1)
+    return 255 * picture - mean
 
 
 def normalised(convolution: nn.Module, norm: str, *, relu: bool = True) -> nn.Sequential:
@@ -94,11 +99,12 @@ class StyleNetwork(nn.Module):
         super().__init__()
         if norm not in NORMS or layout not in LAYOUTS:
             raise ValueError(f"norm is batch or instance, layout published or resize; got {norm!r} and {layout!r}")
+        self.register_buffer("mean", torch.tensor(VGG_MEAN).view(1, 3, 1, 1), persistent=False)
         small, medium, large = (round(width * channels) for channels in (32, 64, 128))
         published = layout == "published"
         padding_mode = "zeros" if published else "reflect"
 
-        def down(before: int, after: int, kernel: int, stride: int = 1) -> nn.Sequential:
+        def unit(before: int, after: int, kernel: int, stride: int = 1) -> nn.Sequential:
             options = {"stride": stride, "padding": kernel // 2, "padding_mode": padding_mode}
             return normalised(nn.Conv2d(before, after, kernel, **options), norm)
 
@@ -106,13 +112,13 @@ class StyleNetwork(nn.Module):
             if published:
                 transposed = nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1)
                 return normalised(transposed, norm)
-            return nn.Sequential(nn.Upsample(scale_factor=2), *down(before, after, 3))
+            return nn.Sequential(nn.Upsample(scale_factor=2), *unit(before, after, 3))
 
         self.layers = nn.Sequential(
             nn.ReflectionPad2d(8 * blocks if published else 0),  # 2 convolutions per block, 1 pixel each, at size / 4
-            down(3, small, 9),
-            down(small, medium, 3, stride=2),
-            down(medium, large, 3, stride=2),
+            unit(3, small, 9),
+            unit(small, medium, 3, stride=2),
+            unit(medium, large, 3, stride=2),
             *(ResidualBlock(large, norm, "none" if published else "reflect") for _ in range(blocks)),
             up(large, medium),
             up(medium, small),
@@ -131,7 +137,7 @@ class StyleNetwork(nn.Module):
         Sides that are no multiples of 4 are completed by reflection and cut again.
         """
         height, width = content.shape[-2:]
-        x = F.pad(prepared(content), (0, -width % 4, 0, -height % 4), mode="reflect")
+        x = F.pad(prepared(content, self.mean), (0, -width % 4, 0, -height % 4), mode="reflect")
         return self.layers(x)[..., :height, :width]
 
 
@@ -156,6 +162,7 @@ class SuperResolutionNetwork(nn.Module):
         if scale not in (4, 8) or layout not in LAYOUTS:
             raise ValueError(f"scale is 4 or 8, layout published or resize; got {scale} and {layout!r}")
         self.scales = (scale,)
+        self.register_buffer("mean", torch.tensor(VGG_MEAN).view(1, 3, 1, 1), persistent=False)
         features = round(64 * width)
         published = layout == "published"
         padding_mode = "zeros" if published else "reflect"
@@ -178,4 +185,4 @@ class SuperResolutionNetwork(nn.Module):
 
     def forward(self, low_res: Tensor) -> Tensor:
         """RGB (N, 3, scale·H, scale·W) of a low resolution (N, 3, H, W), both on the scale of [0, 1]."""
-        return self.layers(prepared(low_res))
+        return self.layers(prepared(low_res, self.mean))

@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
-from statistics import fmean
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imtrans import assets, hardware
+from imtrans import assets
 from imtrans.data import styles
 from imtrans.data.benchmarks import load_folder
 from imtrans.data.pairs import ContentAndStyle, Crops
@@ -27,7 +26,8 @@ from imtrans.losses import relative_error, statistics_error, statistics_squares
 from imtrans.models import features
 from imtrans.models.adain import TAP, AdaIN, adain
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures, validation_pictures
+from imtrans.recipes.loss_network import LossNetwork, held_out_trunk
+from imtrans.recipes.pictures import Folders, TrainingSet, mean_error, training_pictures, validation_pictures
 from imtrans.recipes.starts import he_init, shrink_last_convolution
 from imtrans.training import Adam, MuonAndAdam, Recipe, Schedule, cosine
 
@@ -62,8 +62,7 @@ class StyleLoss:
             style loss.
         content: Distance of features; the mean over the entries, or `relative_error`.
         style: Distance of one tap's statistics, summed over the taps: one of three in `imtrans.losses`.
-        trunk: Name of the loss network, which is loaded with the first batch: a recipe can be read without it. None
-            is the best one on this machine.
+        trunk: Name of the loss network; None is the best one on this machine.
     """
 
     def __init__(
@@ -74,8 +73,8 @@ class StyleLoss:
         style: Callable[[Tensor, Tensor], Tensor] = statistics_error,
         trunk: str | None = "hybrid",
     ) -> None:
-        self.weight, self.pixels, self.content, self.style, self.trunk = weight, pixels, content, style, trunk
-        self.network: nn.Module | None = None
+        self.weight, self.pixels, self.content, self.style = weight, pixels, content, style
+        self.network = LossNetwork(TAPS, trunk)
 
     def __call__(self, prediction: dict[str, Tensor], style: Tensor) -> Tensor:
         """The loss of what `InTraining` returns, for style pictures (N, 3, H, W) in [0, 1]."""
@@ -87,35 +86,25 @@ class StyleLoss:
 
     def style_loss(self, picture: Tensor, style: Tensor) -> Tensor:
         """L_s of pictures for style pictures, (N, 3, H, W) each."""
-        if self.network is None:
-            self.network = features.load(TAPS, self.trunk)
-        layout, low = hardware.memory_format(style.device), hardware.autocast_dtype(style.device)
-        network = self.network.to(style.device, memory_format=layout)
-        with torch.autocast(style.device.type, low, enabled=low is not None):
-            ours = network(picture.contiguous(memory_format=layout))
-            with torch.no_grad():
-                theirs = network(style.contiguous(memory_format=layout))
-        return torch.stack([self.style(ours[tap].float(), theirs[tap].float()) for tap in TAPS]).sum()
+        ours = self.network(picture)
+        with torch.no_grad():
+            theirs = self.network(style)
+        return torch.stack([self.style(ours[tap], theirs[tap]) for tap in TAPS]).sum()
 
 
 def held_out() -> Callable[[nn.Module], dict[str, float]]:
     """What a training is watched by: L_c + λ L_s of photographs that no training sees in the style of drawn pictures.
 
-    Lower is better; the judge is the best trunk on this machine. The drawings are those of the lectures, whose seeds no
-    training draws.
+    Lower is better; the judge is the hybrid, or the best trunk on this machine. The drawings are those of the lectures,
+    whose seeds no training draws.
     """
-    loss, drawings = StyleLoss(pixels=0, trunk=None), [draw() for draw in styles.STYLES.values()]
+    drawings = [middle(draw(), 256) for draw in styles.STYLES.values()]
     pairs = [
-        torch.cat((content.expand(1, 3, -1, -1), middle(style, 256)), dim=1)
+        (torch.cat((content.expand(1, 3, -1, -1), style), dim=1), style)
         for content, style in zip((p for _, p in validation_pictures(256)), cycle(drawings), strict=False)
         if content.shape[-2:] == (256, 256)
     ]
-
-    def validate(network: nn.Module) -> dict[str, float]:
-        with torch.no_grad():
-            return {"error": fmean(float(loss(InTraining.forward(network, pair), pair[:, 3:])) for pair in pairs)}
-
-    return validate
+    return mean_error(StyleLoss(pixels=0, trunk=held_out_trunk()), pairs, InTraining.forward)
 
 
 def from_small(network: AdaIN) -> AdaIN:
@@ -257,10 +246,12 @@ def classroom(*, data: Folders = None) -> Recipe:
 
 
 def paper(*, data: Folders = None) -> Recipe:
-    """The authors' code: the whole VGG-19, 8 pairs of 256² pixels, 160,000 steps, squared errors with λ = 0.1.
+    """The authors' code: VGG-19 as loss network, 8 pairs of 256² pixels, 160,000 steps, squared errors with λ = 0.1.
 
-    Departures: its 80,000 photographs and 80,000 paintings are not at hand (``data`` names folders of contents), and
-    the weights of VGG-19 are torchvision's, not the normalised ones. ``imtrans data fetch vgg19`` brings them.
+    Departures: its 80,000 photographs and 80,000 paintings are not at hand (``data`` names folders of contents), the
+    weights of VGG-19 are torchvision's, not the normalised ones (``imtrans data fetch vgg19`` brings them), and encoder
+    and decoder are those of the registry's entry, a quarter as wide. For a wider one give
+    ``replace(paper(), model=…, deployed=AdaIN)`` to `imtrans.training.fit`.
 
     Args:
         data: Folders of contents in place of ImageNet1000_256, BSD200 and BSD500_test.
@@ -270,8 +261,8 @@ def paper(*, data: Folders = None) -> Recipe:
     return Recipe(
         name="adain",
         budget="paper",
-        model=InTraining,
-        deployed=AdaIN,
+        model=lambda: from_small(InTraining(width=1 / 4)),
+        deployed=AdaIN.small,
         data=Pairs(contents, kinds, 256, alone=0),
         sources=sources(contents, kinds),
         loss=StyleLoss(0.1, 0, F.mse_loss, statistics_squares, trunk="vgg19"),

@@ -7,8 +7,7 @@ gray.
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from statistics import fmean
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,7 @@ from imtrans.data.pairs import ColorPairs, lightness_and_colors
 from imtrans.losses import cross_entropy
 from imtrans.models.colorization import Colorizer, encode, mean_code, rebalancing_weights
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures
+from imtrans.recipes.pictures import Folders, TrainingSet, mean_error, training_pictures
 from imtrans.resize import shrink
 from imtrans.training import Adam, MuonAndAdam, Recipe, Schedule, cosine
 
@@ -47,16 +46,16 @@ class Rebalanced:
     """The paper's loss: the cross-entropy weighted by how rare a pixel's colour is.
 
     Args:
-        prior: p̃ of the training pictures, (313,).
+        prior: Function that returns p̃ of the training pictures, (313,); it is called with the first batch.
         mix: λ.
     """
 
-    def __init__(self, prior: Tensor, mix: float = 0.5) -> None:
-        self.weights = rebalancing_weights(prior, mix)
+    def __init__(self, prior: Callable[[], Tensor], mix: float = 0.5) -> None:
+        self.weights = cache(lambda: rebalancing_weights(prior(), mix))
 
     def __call__(self, logits: Tensor, ab: Tensor) -> Tensor:
         """The loss of logits (N, 313, H, W) for colours (N, 2, H, W)."""
-        return cross_entropy(logits, encode(ab), self.weights.to(logits))
+        return cross_entropy(logits, encode(ab), self.weights().to(logits))
 
 
 def validation() -> list[Tensor]:
@@ -79,14 +78,7 @@ def held_out(loss: Callable[[Tensor, Tensor], Tensor] = color_cross_entropy) -> 
     Args:
         loss: Function of (output, ab) that returns the error.
     """
-    pairs = [lightness_and_colors(picture) for picture in validation()]
-
-    def validate(network: nn.Module) -> dict[str, float]:
-        device = next(network.parameters()).device
-        with torch.no_grad():
-            return {"error": fmean(float(loss(network(light.to(device)), ab.to(device))) for light, ab in pairs)}
-
-    return validate
+    return mean_error(loss, map(lightness_and_colors, validation()))
 
 
 def full(*, width: float = 3 / 16, regression: bool = False, data: Folders = None) -> Recipe:
@@ -165,7 +157,7 @@ def paper(*, width: float = 3 / 16, regression: bool = False, data: Folders = No
         model=network(pictures, width, regression),
         data=pieces(pictures, 176),
         sources=pictures.sources,
-        loss=half_squared_error if regression else Rebalanced(prior_of(pictures)),
+        loss=half_squared_error if regression else Rebalanced(partial(prior_of, pictures)),
         optimizer=Adam(3e-5, betas=(0.9, 0.99), weight_decay=1e-3),
         schedule=PAPER_SCHEDULE,
         steps=450_000,
@@ -201,7 +193,7 @@ def pieces(pictures: TrainingSet, size: int) -> Callable[[int], ColorPairs]:
 
 
 def prior_of(pictures: TrainingSet) -> Tensor:
-    """p̃ of the pictures, (313,): the mean soft code of every 64th pixel."""
+    """p̃ of the pictures, (313,): the mean over the pictures of the mean soft code of every 64th pixel."""
     codes = [mean_code(rgb_to_lab(picture[..., ::8, ::8])[:, 1:]) for picture in pictures.pictures]
     return torch.stack(codes).mean(dim=0)
 

@@ -7,18 +7,17 @@ thousand photographs.
 
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import fmean
 
 import torch
 from torch import Tensor, nn
 
-from imtrans import hardware
 from imtrans.data.pairs import Crops
 from imtrans.images import middle
 from imtrans.losses import gram, relative_error
 from imtrans.models import features
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, training_pictures, validation_pictures
+from imtrans.recipes.loss_network import LossNetwork
+from imtrans.recipes.pictures import Folders, mean_error, training_pictures, validation_pictures
 from imtrans.recipes.starts import he_init
 from imtrans.training import Adam, MuonAndAdam, Recipe, constant, cosine
 
@@ -31,22 +30,18 @@ class Distillation:
 
     Args:
         taps: Names of the features.
-        trunk: Name of the teacher, which is loaded with the first batch: a recipe can be read without it.
+        trunk: Name of the teacher.
     """
 
     def __init__(self, taps: tuple[str, ...] = tuple(features.HEADS), trunk: str = "hybrid") -> None:
-        self.taps, self.trunk, self.teacher = taps, trunk, None
+        self.teacher = LossNetwork(taps, trunk)
 
     def __call__(self, prediction: dict[str, Tensor], picture: Tensor) -> Tensor:
         """The loss of the student's features for RGB pictures (N, 3, H, W) in [0, 1]."""
-        layout = hardware.memory_format(picture.device)
-        if self.teacher is None:
-            self.teacher = features.load(self.taps, self.trunk).to(picture.device, memory_format=layout)
-        low = hardware.autocast_dtype(picture.device)
-        with torch.no_grad(), torch.autocast(picture.device.type, low, enabled=low is not None):
-            targets = self.teacher(picture.contiguous(memory_format=layout))
+        with torch.no_grad():
+            targets = self.teacher(picture)
         # Comparing the two largest maps, the easiest to learn, would take most of a step: their middle has to do.
-        pairs = [(middle(prediction[tap], LARGEST), middle(target, LARGEST).float()) for tap, target in targets.items()]
+        pairs = [(middle(prediction[tap], LARGEST), middle(target, LARGEST)) for tap, target in targets.items()]
         errors = [
             relative_error(ours, target) + GRAM * relative_error(gram(ours), gram(target)) for ours, target in pairs
         ]
@@ -55,13 +50,8 @@ class Distillation:
 
 def held_out() -> Callable[[nn.Module], dict[str, float]]:
     """What a training is watched by: the same error on pictures that no training sees, lower is better."""
-    pictures, loss = validation_pictures(256), Distillation()
-
-    def validate(network: nn.Module) -> dict[str, float]:
-        with torch.no_grad():
-            return {"error": fmean(float(loss(network(picture), picture)) for _, picture in pictures)}
-
-    return validate
+    pictures = [picture for _, picture in validation_pictures(256)]
+    return mean_error(Distillation(), zip(pictures, pictures, strict=True))
 
 
 def small() -> features.SmallVGG:

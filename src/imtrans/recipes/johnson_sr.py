@@ -1,18 +1,24 @@
 """How the super-resolution networks of Johnson et al. are trained: by features, and by pixels for comparison."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imtrans import hardware
 from imtrans.degrade import Downscale
 from imtrans.losses import relative_error
-from imtrans.models import features
 from imtrans.models.transform_network import SuperResolutionNetwork
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, low_resolution_patches, training_pictures, validation_pictures
+from imtrans.recipes.loss_network import LossNetwork, held_out_trunk
+from imtrans.recipes.pictures import (
+    Folders,
+    low_resolution_patches,
+    mean_error,
+    training_pictures,
+    validation_pictures,
+)
 from imtrans.training import Adam, MuonAndAdam, Recipe, constant, cosine
 
 TAP = "relu2_2"  # as in the paper
@@ -23,44 +29,48 @@ class FeatureLoss:
 
     Args:
         tap: Name of the features.
-        trunk: Name of the loss network, which is loaded with the first batch: a recipe can be read without it.
+        trunk: Name of the loss network; None is the best one on this machine.
     """
 
-    def __init__(self, tap: str = TAP, trunk: str = "hybrid") -> None:
-        self.tap, self.trunk, self.network = tap, trunk, None
+    def __init__(self, tap: str = TAP, trunk: str | None = "hybrid") -> None:
+        self.tap, self.network = tap, LossNetwork((tap,), trunk)
 
     def __call__(self, prediction: Tensor, high_res: Tensor) -> Tensor:
         """The loss of RGB pictures (N, 3, H, W) on the scale of [0, 1]."""
-        device, low = prediction.device, hardware.autocast_dtype(prediction.device)
-        if self.network is None:
-            self.network = features.load((self.tap,), self.trunk).to(device)
-        with torch.autocast(device.type, low, enabled=low is not None):
-            found = self.network(prediction)[self.tap].float()
-            with torch.no_grad():
-                target = self.network(high_res)[self.tap].float()
+        found = self.network(prediction)[self.tap]
+        with torch.no_grad():
+            target = self.network(high_res)[self.tap]
         return relative_error(found, target)
 
 
-LOSSES = {"feature": FeatureLoss, "pixel": lambda **_: F.mse_loss}
+def loss_of(kind: str, trunk: str | None = "hybrid") -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of a training by features or by pixels.
+
+    Args:
+        kind: ``"feature"`` or ``"pixel"``.
+        trunk: As for `FeatureLoss`.
+
+    Raises:
+        ValueError: On another kind.
+    """
+    if kind not in ("feature", "pixel"):
+        raise ValueError(f"the loss is feature or pixel, not {kind!r}")
+    return FeatureLoss(trunk=trunk) if kind == "feature" else F.mse_loss
 
 
-class Validator:
+def held_out(loss: str, scale: int) -> Callable[[nn.Module], dict[str, float]]:
     """What a training is watched by: its own loss on pictures that no training sees, lower is better.
+
+    That of pixels is in thousandths. The loss network is the hybrid, or the best trunk on this machine.
 
     Args:
         loss: ``"feature"`` or ``"pixel"``.
         scale: Upscaling factor.
     """
-
-    def __init__(self, loss: str, scale: int) -> None:
-        pictures, shrink = validation_pictures(192), Downscale(scale)
-        self.loss, self.pairs = LOSSES[loss](), [(shrink(picture), picture) for _, picture in pictures]
-
-    def __call__(self, network: nn.Module) -> dict[str, float]:
-        """The mean loss, by the name ``error``; that of pixels in thousandths."""
-        with torch.no_grad():
-            errors = torch.stack([self.loss(network(low_res), high_res) for low_res, high_res in self.pairs])
-        return {"error": errors.mean().item() * (1 if isinstance(self.loss, FeatureLoss) else 1_000)}
+    shrink, error = Downscale(scale), loss_of(loss, held_out_trunk())
+    unit = 1 if loss == "feature" else 1_000
+    pairs = ((shrink(picture), picture) for _, picture in validation_pictures(192))
+    return mean_error(lambda prediction, high_res: unit * error(prediction, high_res), pairs)
 
 
 def _name(loss: str, scale: int) -> str:
@@ -85,7 +95,7 @@ def full(*, scale: int, loss: str = "feature", data: Folders = None) -> Recipe:
         model=lambda: SuperResolutionNetwork(scale, layout="resize"),
         data=low_resolution_patches(pictures, scale, 128 // scale),
         sources=(*pictures.sources, f"loss: {loss}"),
-        loss=LOSSES[loss](),
+        loss=loss_of(loss),
         optimizer=MuonAndAdam(0.02),
         schedule=cosine(warmup=50),
         steps=1_500,
@@ -110,7 +120,7 @@ def quick(*, scale: int, loss: str = "feature", data: Folders = None) -> Recipe:
         model=lambda: SuperResolutionNetwork(scale, layout="resize"),
         data=low_resolution_patches(pictures, scale, 96 // scale),
         sources=(*pictures.sources, f"loss: {loss}"),
-        loss=LOSSES[loss](trunk="small"),
+        loss=loss_of(loss, "small"),
         optimizer=MuonAndAdam(0.02),
         schedule=cosine(warmup=10),
         steps=100,
@@ -132,7 +142,10 @@ def classroom(*, scale: int, loss: str = "feature", data: Folders = None) -> Rec
 
 
 def paper(*, scale: int, loss: str = "feature", data: Folders = None) -> Recipe:
-    """The paper's network, optimiser and length on patches of 288² pixels; ``data`` has to name 10,000 of MS-COCO.
+    """The paper's optimiser and length on patches of 288² pixels; ``data`` has to name 10,000 of MS-COCO.
+
+    The network is that of the registry's entry; for the paper's, whose convolutions are transposed, give
+    ``replace(paper(scale=4), model=SuperResolutionNetwork)`` to `imtrans.training.fit`.
 
     Args:
         scale: Upscaling factor, 4 or 8.
@@ -140,16 +153,17 @@ def paper(*, scale: int, loss: str = "feature", data: Folders = None) -> Recipe:
         data: Folders of pictures, at least 288 pixels on each side, in place of BSD200 and BSD500_test.
     """
     pictures = training_pictures(("BSD200", "BSD500_test"), data).rgb()
-    return replace(
-        full(scale=scale, loss=loss, data=data),
+    return Recipe(
+        name=_name(loss, scale),
         budget="paper",
-        model=lambda: SuperResolutionNetwork(scale),
+        model=lambda: SuperResolutionNetwork(scale, layout="resize"),
         data=low_resolution_patches(pictures, scale, 288 // scale),
         sources=(*pictures.sources, f"loss: {loss}"),
+        loss=loss_of(loss),
         optimizer=Adam(1e-3),
         schedule=constant,
         steps=200_000,
-        autocast=False,
+        batch=4,
         workers=2,
     )
 

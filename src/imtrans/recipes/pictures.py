@@ -1,11 +1,13 @@
 """Training pictures: the bundled photographs and dead leaves, the papers' sets, or folders of your own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from imtrans import images
 from imtrans.color import rgb_to_y
@@ -84,6 +86,28 @@ def validation_pictures(size: int) -> list[tuple[str, Tensor]]:
     else:
         pictures = [(photo.name, photo.picture) for photo in photos.photos("validation")]
     return [(name, images.middle(picture, size)) for name, picture in pictures]
+
+
+def mean_error(
+    loss: Callable[[Tensor, Tensor], Tensor],
+    pairs: Iterable[tuple[Tensor, Tensor]],
+    forward: Callable[[nn.Module, Tensor], Tensor] = nn.Module.__call__,
+) -> Callable[[nn.Module], dict[str, float]]:
+    """What a training is watched by: the mean of a loss, by the name ``error``; lower is better.
+
+    Args:
+        loss: Function of (prediction, target) that returns a scalar.
+        pairs: Inputs and targets that no training sees. They are brought to the device of the network.
+        forward: Function of (network, input) that returns the prediction.
+    """
+    pairs = list(pairs)
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        device = next(network.parameters()).device
+        with torch.no_grad():
+            return {"error": fmean(float(loss(forward(network, x.to(device)), y.to(device))) for x, y in pairs)}
+
+    return validate
 
 
 def low_resolution_patches(pictures: TrainingSet, scale: int, size: int) -> Callable[[int], Samples]:

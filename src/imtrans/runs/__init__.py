@@ -25,7 +25,7 @@ from imtrans import assets, metrics, suite, zoo
 from imtrans.models.blocks import start_from
 from imtrans.training import Recipe, Run, fit, scaled
 
-HALF_MAY_COST = 0.005  # of a network's measure, decibels for instance: below it, its file holds 16-bit floats
+HALF_MAY_COST = 0.1  # of the least gain of new weights: below it, a network's file holds 16-bit floats
 
 # Options under the names that they have on disk.
 _KEYS = {"steps": "steps", "seed": "seed", "rate_factor": "rate", "data": "data", "start": "from"}
@@ -259,31 +259,35 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
 
     Args:
         training: The training.
-        force: Take the weights even if they gain less.
+        force: Take the weights even if they gain less, or if the training was stopped before its end.
         note: What a user of the weights should know, for the card.
         progress: Show bars.
 
     Raises:
         FileNotFoundError: If the training has no weights.
-        ValueError: If the name is unknown, or the weights are damaged.
+        ValueError: If the name is unknown, the weights are damaged, or the training is not finished.
     """
     name, weights, entry = training.name, training.weights, zoo.entry(training.name)
     if not weights.exists():
         command = f"imtrans train {name} --budget {training.budget}"
         raise FileNotFoundError(f"{training.folder} holds no weights: {command} makes them")
+    if not (force or training.finished()):
+        command = f"imtrans train {name} --budget {training.budget} --resume"
+        raise ValueError(f"{name} was stopped before the end of its training: {command} continues (or --force)")
     network = zoo.load(weights)
     validate = validator(entry)
     validation, gain = validate(network), None
     value = validation[entry.measure]
+    metric = metrics.METRICS.get(entry.measure)
+    sign = 1 if metric and metric.higher_is_better else -1  # a validator's own measure is an error
     # Half the size where it costs nothing: the rounded network is what is measured, compared and kept.
     bits, rounded = 32, in_half_precision(network)
-    if abs(validate(rounded)[entry.measure] - value) < HALF_MAY_COST:
-        bits, network, validation = 16, rounded, validate(rounded)
+    rounded_validation = validate(rounded)
+    if sign * (value - rounded_validation[entry.measure]) < HALF_MAY_COST * entry.min_gain:
+        bits, network, validation = 16, rounded, rounded_validation
         value = validation[entry.measure]
     if name in zoo.names():
-        gain = value - validate(zoo.load(name))[entry.measure]
-        metric = metrics.METRICS.get(entry.measure)
-        gain = gain if metric and metric.higher_is_better else -gain  # a validator's own measure is an error
+        gain = sign * (value - validate(zoo.load(name))[entry.measure])
         if gain < entry.min_gain and not force:
             return Published(False, entry.measure, value, gain)
     scores = [] if entry.validator else suite.card_scores(network, name, progress=progress)

@@ -83,7 +83,7 @@ def measure(
     ends: list[float] = []
     run = fit(recipe, seconds=seconds, device=device, progress=False, on_step=lambda step, loss: ends.append(clock()))
     trained = clock()
-    validate(run.model)
+    validate(run.model.to(run.device))  # where a training validates
     validated = clock()
     # The first steps of a device are slow, and losses may be reported in groups: the second half tells.
     half = len(ends) // 2

@@ -8,6 +8,7 @@ says so. A network may be registered before it has weights.
 """
 
 import difflib
+import hashlib
 import json
 import math
 import os
@@ -186,7 +187,7 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
     """
     recipe, path = run.recipe, Path(folder) / f"{run.recipe.name}.safetensors"
     origin = entry(recipe.name)
-    digest = assets.save_weights(path, run.model.state_dict())
+    content = assets.weights_file(run.model.state_dict())
     facts = {
         "name": recipe.name,
         "paper": origin.paper,
@@ -208,8 +209,11 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "scores": [],
         "bits": 32,
         "gain": None,
-        "sha256": digest,
+        "sha256": hashlib.sha256(content).hexdigest(),
     } | ({} if run.sampler == "host" else {"sampler": run.sampler})
-    path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    path.with_suffix(".jsonl").write_text("".join(json.dumps(line) + "\n" for line in run.log), encoding="utf-8")
+    # The weights come last, and earlier ones go first: wherever a stop falls, weights have their own card and log.
+    path.unlink(missing_ok=True)
+    assets.write_whole(path.with_suffix(".jsonl"), "".join(json.dumps(line) + "\n" for line in run.log).encode())
+    assets.write_whole(path.with_suffix(".json"), (json.dumps(facts, indent=1) + "\n").encode())
+    assets.write_whole(path, content)
     return path

@@ -141,7 +141,7 @@ OTHERS: dict[str, Entry] = {
             partial(johnson_sr.recipe, scale=4, loss=loss),
             "perceptual-losses",
             None,
-            validator=partial(johnson_sr.Validator, loss, 4),
+            validator=partial(johnson_sr.held_out, loss, 4),
             measure="error",
             min_gain=0.003,
         )
