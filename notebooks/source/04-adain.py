@@ -576,8 +576,8 @@ claim("the enlarged one stays nearer to the photograph", kept_share, below=1)
 # %%
 PHOTO, STYLE = "", ""
 photo = images.read(PHOTO) if PHOTO else photos.photo("chelsea").picture
-photo = images.crop(photo, (100, 20, 256, 256)) if not PHOTO else photo
-style = images.read(STYLE) if STYLE else STYLES["glass"](size=256)
+photo = images.crop(photo, (128, 48, 200, 200)) if not PHOTO else photo
+style = images.read(STYLE) if STYLE else STYLES["glass"](size=200)
 result = stylize.adain(photo, style, network=network)
 
 # %%
