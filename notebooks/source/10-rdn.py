@@ -310,7 +310,7 @@ def start():
 # %%
 recipe = recipes.rdn.recipe(BUDGET, scale=SCALE)
 if BUDGET == "quick":
-    recipe = replace(recipe, model=start, steps=600, validate_every=120)
+    recipe = replace(recipe, model=start, steps=440, validate_every=110)
 pairs = recipe.data(recipe.seed)  # pairs[i]: (3, 16, 16), (3, 32, 32)
 print(*recipe.sources, recipe.optimizer, sep="\n")
 print(f"{recipe.steps} steps of {recipe.batch} pairs")
