@@ -317,7 +317,7 @@ def moved(optimizer, factor):
 for name in ("SGD", "Adam"):
     optimizer = getattr(torch.optim, name)
     ratio = moved(optimizer, 800) / moved(optimizer, 1)
-    print(f"{name}: the step grows by {ratio:.0f}")
+    print(f"{name}: the step grows by {ratio:.2g}")
 
 # %% [markdown]
 # So with SGD the rate must match the loss: the paper's 0.1 is meant for the

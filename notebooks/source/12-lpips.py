@@ -487,7 +487,8 @@ figures.strip(
 # %%
 target = images.crop(photos.photo("astronaut").picture, (186, 78, 64, 64))
 torch.manual_seed(0)
-pixels = (0.5 + 0.2 * torch.randn(target.shape)).clamp(0, 1).requires_grad_()
+pixels = (0.5 + 0.2 * torch.randn(target.shape)).clamp(0.01, 0.99)
+pixels.requires_grad_()
 optimizer = torch.optim.Adam([pixels], lr=0.03)
 began = distance(pixels, target).item()
 for _ in range(80):
