@@ -563,10 +563,6 @@ figures.zoom(
     factor=2,
 )
 
-# %%
-kept_share = F.mse_loss(fine, content) / F.mse_loss(painted["strokes"], content)
-claim("the enlarged one stays nearer to the photograph", kept_share, below=1)
-
 # %% [markdown]
 # ## Try your own photograph, and your own style
 #
