@@ -1,4 +1,4 @@
-"""Lecture 2: ×4 by a loss in features against one in pixels, with two networks that differ in nothing else.
+"""Lecture 2: ×4 by a loss in features against one in pixels, the second network trained on from the first.
 
 Needs Set5, the hybrid, SqueezeNet, and the weights of johnson-sr-x4 and johnson-sr-pixel-x4. Writes
 results/perceptual-sr.csv and perceptual-sr-*.png. Half a minute on two cores. The official trunks of LPIPS are not at

@@ -7,6 +7,7 @@ setting and seed takes three quarters of a minute of CPU time.
 Run it with names of questions to measure these alone.
 """
 
+import csv
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -118,10 +119,13 @@ def write(trial: Trial, values: list[float]) -> None:
         "length": f"{SECONDS} CPU s",
         "measure": f"held out ×{trial.scale}",
         "value": f"{fmean(values):.3f}",
+        "range": f"{max(values) - min(values):.2f}",
         "seeds": len(values),
     }
-    others = [old for old in experiments.rows("training-trials") if any(old[name] != key[name] for name in key)]
-    experiments.write("training-trials", [*others, row])
+    with (experiments.FOLDERS[-1] / "training-trials.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))  # as text: a number read and written again would lose its last zeros
+    others = [old for old in rows if any(old[name] != key[name] for name in key)]
+    experiments.write("training-trials", [*(old | {"range": old.get("range", "")} for old in others), row])
 
 
 if __name__ == "__main__":

@@ -96,19 +96,9 @@ ESPCN = Solver(  # section 3.2; optimiser, batch and length are not in the paper
     sets=("T91",),
     loss=MEAN,
 )
-RDN_AND_RCAN = Solver(  # the authors' code: 1,000 "epochs" of 1,000 updates, halved every 200
-    optimizer=ADAM,
-    rate=1e-4,
-    last_layer=1e-4,
-    biases=1e-4,
+RDN_AND_RCAN = EDSR._replace(  # the authors' code: 1,000 "epochs" of 1,000 updates, halved every 200
     later={199_999: 1e-4, 200_000: 5e-5, 999_999: 1e-4 / 16},
-    weight_decay=0,
-    theta=None,
-    patch=(48, 96),
-    batch=16,
     steps=1_000_000,
-    sets=("T91", "BSD200", "BSD500_test"),  # DIV2K may not be passed on
-    loss=L1,
 )
 PAPERS = {
     "srcnn-x2": SRCNN,

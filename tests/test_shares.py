@@ -160,6 +160,23 @@ def test_a_plan_that_has_no_time_stops_after_the_first_step(slow):
     assert stop == 0
 
 
+def test_of_a_training_in_stages_the_last_one_is_timed(monkeypatch):
+    class Staged:
+        def stretched(self, factor):
+            return f"the first stage {factor} times as long"
+
+    seen = []
+
+    def fit(recipe, *, on_step, **_):
+        seen.append(recipe.data)
+        on_step(1, 0.0)
+        return Run(recipe, SRCNN(), 1, 0.0)
+
+    monkeypatch.setattr(shares, "fit", fit)
+    measure(lambda: replace(srcnn.quick(scale=3), data=Staged()), lambda network: None)
+    assert seen == ["the first stage 0 times as long"]
+
+
 def test_a_validation_is_timed_on_the_device_of_the_training(monkeypatch):
     def fit(recipe, *, on_step, **_):
         on_step(1, 0.0)

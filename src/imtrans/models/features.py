@@ -21,7 +21,7 @@ set of weights for all three; a number made with one trunk is never compared wit
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -297,8 +297,14 @@ def find_official(name: str) -> Path | None:
     file = OFFICIAL[name].file
     folders = [*weights_folders(), Path(torch.hub.get_dir()) / "checkpoints"]
     begins = file.rpartition("-")[2].removesuffix(".pth")
-    paths = (folder / file for folder in folders)
-    return next((path for path in paths if path.is_file() and assets.sha256_file(path).startswith(begins)), None)
+    paths = [folder / file for folder in folders if (folder / file).is_file()]
+    return next((path for path in paths if _digest(path, path.stat().st_mtime_ns).startswith(begins)), None)
+
+
+@cache
+def _digest(path: Path, modified: int) -> str:
+    """The sha256 of a file that was last modified at some time: half a gigabyte is read once, not at each loading."""
+    return assets.sha256_file(path)
 
 
 def fetch(file: WeightsFile) -> None:

@@ -99,7 +99,7 @@ class StyleNetwork(nn.Module):
         super().__init__()
         if norm not in NORMS or layout not in LAYOUTS:
             raise ValueError(f"norm is batch or instance, layout published or resize; got {norm!r} and {layout!r}")
-        self.register_buffer("mean", torch.tensor(VGG_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", MEAN.clone(), persistent=False)
         small, medium, large = (round(width * channels) for channels in (32, 64, 128))
         published = layout == "published"
         padding_mode = "zeros" if published else "reflect"
@@ -162,7 +162,7 @@ class SuperResolutionNetwork(nn.Module):
         if scale not in (4, 8) or layout not in LAYOUTS:
             raise ValueError(f"scale is 4 or 8, layout published or resize; got {scale} and {layout!r}")
         self.scales = (scale,)
-        self.register_buffer("mean", torch.tensor(VGG_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", MEAN.clone(), persistent=False)
         features = round(64 * width)
         published = layout == "published"
         padding_mode = "zeros" if published else "reflect"

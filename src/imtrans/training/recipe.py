@@ -71,8 +71,11 @@ class Recipe:
         if steps < 1:
             raise ValueError(f"a training has at least 1 step, got {steps}")
         every = self.validate_every and max(1, self.validate_every * steps // self.steps)
-        data = self.data.stretched(steps / self.steps) if hasattr(self.data, "stretched") else self.data
-        return replace(self, steps=steps, validate_every=every, data=data)
+        return replace(self.stretched(steps / self.steps), steps=steps, validate_every=every)
+
+    def stretched(self, factor: float) -> "Recipe":
+        """The same steps with other stages of the samples, if they come in stages; 0 leaves the last one alone."""
+        return replace(self, data=self.data.stretched(factor)) if hasattr(self.data, "stretched") else self
 
     @property
     def optimization(self) -> str:
