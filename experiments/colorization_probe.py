@@ -62,7 +62,7 @@ def of_colorizer(network: Colorizer, light: Tensor) -> np.ndarray:
 def untrained(seed: int, light: Tensor) -> Colorizer:
     """The same architecture with random weights; its normalisations have seen the pictures."""
     torch.manual_seed(seed)
-    network = Colorizer.small().initialise()
+    network = Colorizer.small().initialize()
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None  # the mean over all batches

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from imtrans import experiments, stylize
-from imtrans.cli.stylize import to_side
 from imtrans.data import photos, styles
 from imtrans.losses import content_loss, gram_per_position, relative_error, style_loss
 from imtrans.models import features
+from imtrans.resize import to_side
 
 TILES = (96, 32, 8)
 

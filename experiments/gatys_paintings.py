@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from imtrans import assets, experiments, images, stylize
-from imtrans.cli.stylize import to_side
 from imtrans.data import photos, styles
 from imtrans.models import features
+from imtrans.resize import to_side
 
 WIDTH = 336
 BOX = (20, 0, 600, 400)  # of the photograph: its lower edge and its sides carry nothing

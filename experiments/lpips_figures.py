@@ -99,12 +99,12 @@ def families() -> None:
     x = images.crop(photo("chelsea").picture, (110, 80, 64, 64))
     chosen = (
         distortions.white_noise,
-        distortions.coloured_noise,
+        distortions.colored_noise,
         distortions.checkerboard,
         distortions.blur,
         distortions.compression,
         distortions.tone,
-        distortions.colour_shift,
+        distortions.color_shift,
         distortions.warp,
         distortions.ghost,
         enlarged,

@@ -7,10 +7,10 @@ perceptual-weights-*.png. A minute on two cores.
 import sys
 
 from imtrans import experiments, images, stylize
-from imtrans.cli.stylize import to_side
 from imtrans.data import photos
 from imtrans.data.styles import STYLES
 from imtrans.models import features
+from imtrans.resize import to_side
 
 STYLE = "strokes"
 WEIGHTS = (0.3, 3, 30, 300)  # of the style, at a content weight of 1

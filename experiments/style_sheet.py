@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imtrans import assets, experiments, images, stylize
-from imtrans.cli.stylize import to_side
 from imtrans.data import photos, styles
 from imtrans.models import features
+from imtrans.resize import to_side
 
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
 SIDE = 288

@@ -257,7 +257,7 @@ def test_deblock_restores_the_luma_of_a_jpeg(capsys, tmp_path, cat, save_network
 
 def colorizer(save_network, outputs: int = 313) -> Path:
     name = "colorizer" if outputs == 313 else "colorizer-l2"
-    return save_network(name, Colorizer.small(outputs=outputs).initialise())
+    return save_network(name, Colorizer.small(outputs=outputs).initialize())
 
 
 @pytest.mark.parametrize("outputs", [313, 2])
@@ -963,7 +963,7 @@ def test_prior_refuses_to_shrink_below_its_smallest_picture(capsys, tmp_path, ca
 def test_prior_refuses_to_shrink_below_a_hundredth(capsys, tmp_path, narrow):
     images.write(tmp_path / "x.png", torch.rand(1, 1, 40, 3500))
     failed = fails(capsys, "prior", tmp_path / "x.png", tmp_path / "y.png", "--task", "denoise", "--max-side", 34)
-    assert "--max-side 34 is less than a hundredth of 3500 pixels" in failed
+    assert "34 pixels are less than a hundredth of the 3500" in failed
 
 
 def test_prior_refuses_a_picture_that_is_too_small(capsys, tmp_path, cat):

@@ -33,7 +33,7 @@ def count(model: nn.Module) -> int:
 
 
 def small(**options) -> Colorizer:
-    return Colorizer(width=1 / 16, **{"skip": True} | options).initialise()
+    return Colorizer(width=1 / 16, **{"skip": True} | options).initialize()
 
 
 # --- the network ---
@@ -107,7 +107,7 @@ def test_other_shapes_are_refused():
 def test_a_network_with_a_prior_begins_with_that_prior():
     prior = torch.rand(313)
     prior /= prior.sum()
-    model = Colorizer(width=1 / 16, skip=True).initialise(prior).eval()
+    model = Colorizer(width=1 / 16, skip=True).initialize(prior).eval()
     nn.init.zeros_(model.head.weight)
     found = model(100 * torch.rand(1, 1, 16, 16)).softmax(dim=1)
     torch.testing.assert_close(found, prior.view(1, -1, 1, 1).expand_as(found))
@@ -117,7 +117,7 @@ def test_a_network_with_a_prior_begins_with_that_prior():
 def test_a_prior_survives_half_precision():
     prior = torch.full((313,), 6.1e-9)
     prior[0] = 1 - prior[1:].sum()
-    model = Colorizer(width=1 / 16).initialise(prior)
+    model = Colorizer(width=1 / 16).initialize(prior)
     assert model.half().log_prior.float().exp().min() > 5e-9
 
 

@@ -13,7 +13,7 @@ from imtrans.models.colorization import Colorizer, rebalancing_weights
 
 def always(a: float, b: float) -> Colorizer:
     """A colorizer that is sure of one colour."""
-    model = Colorizer(width=1 / 16, skip=True).initialise().eval()
+    model = Colorizer(width=1 / 16, skip=True).initialize().eval()
     nn.init.zeros_(model.head.weight)
     model.head.bias.data = 50.0 * (ab_bins() == torch.tensor([a, b])).all(dim=1).float()
     return model
@@ -54,7 +54,7 @@ def test_clipping_alone_would_change_the_lightness(gray):
 
 
 def test_the_colours_of_a_picture_are_not_looked_at():
-    model = Colorizer(width=1 / 16, skip=True).initialise().eval()
+    model = Colorizer(width=1 / 16, skip=True).initialize().eval()
     picture = torch.rand(1, 3, 33, 50)
     light = lightness(picture)
     other = join(light, torch.randn(1, 2, 33, 50) * 5)
@@ -62,7 +62,7 @@ def test_the_colours_of_a_picture_are_not_looked_at():
 
 
 def test_gray_stored_as_colour_is_colorized_as_gray(gray):
-    model = Colorizer(width=1 / 16, skip=True).initialise().eval()
+    model = Colorizer(width=1 / 16, skip=True).initialize().eval()
     torch.testing.assert_close(colorize(model, gray), colorize(model, gray.expand(-1, 3, -1, -1)))
 
 
@@ -82,7 +82,7 @@ def test_the_network_sees_a_small_copy_whose_sides_divide_by_8():
 def test_rebalancing_adds_the_logarithm_of_the_weights():
     prior = torch.rand(313)
     prior /= prior.sum()
-    model, light = Colorizer(width=1 / 16).initialise(prior).eval(), 100 * torch.rand(1, 1, 16, 16)
+    model, light = Colorizer(width=1 / 16).initialize(prior).eval(), 100 * torch.rand(1, 1, 16, 16)
     with torch.no_grad():
         added = logits(model, light) - logits(model, light, mix=None)
     wanted = rebalancing_weights(prior, 0.5).log().view(1, -1, 1, 1).expand_as(added)
@@ -90,7 +90,7 @@ def test_rebalancing_adds_the_logarithm_of_the_weights():
 
 
 def test_a_regression_returns_its_own_colours():
-    model = Colorizer(width=1 / 16, outputs=2).initialise().eval()
+    model = Colorizer(width=1 / 16, outputs=2).initialize().eval()
     nn.init.zeros_(model.head.weight)
     model.head.bias.data = torch.tensor([0.1, -0.2])
     found = predict_ab(model, 100 * torch.rand(1, 1, 24, 24))

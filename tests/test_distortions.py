@@ -75,6 +75,6 @@ def test_brown_noise_is_smoother_than_blue_noise(patch):
             return self.random.standard_normal(shape)
 
     gray = torch.full_like(patch, 0.5)
-    rough = [distortions.coloured_noise(gray, Power(power)).diff(dim=-1).std() for power in (-2, 0, 1)]
+    rough = [distortions.colored_noise(gray, Power(power)).diff(dim=-1).std() for power in (-2, 0, 1)]
     assert rough[0] < 0.7 * rough[1]
     assert rough[1] < 0.95 * rough[2]

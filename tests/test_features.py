@@ -105,7 +105,7 @@ def test_folding_the_input_convolution_changes_nothing_even_at_the_border(pictur
     plain = {f"{i}.{kind}": torch.rand(shape) for i, kind, shape in _NORMALISED_SHAPES}
     network = VGG(["relu1_1"], padding="reflect", mean=(0, 0, 0), std=(1, 1, 1))
     network.convolutions.load_state_dict(
-        {k: v for k, v in features.from_normalised(plain, network).items() if k.startswith("1_1")}
+        {k: v for k, v in features.from_normalized(plain, network).items() if k.startswith("1_1")}
     )
     prepared = F.conv2d(picture, plain["0.weight"], plain["0.bias"])
     wanted = F.conv2d(F.pad(prepared, (1,) * 4, "reflect"), plain["2.weight"], plain["2.bias"]).relu()

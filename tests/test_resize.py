@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import keys
 from imtrans.images import modcrop, read, to_uint8
-from imtrans.resize import imresize
+from imtrans.resize import imresize, to_side
 
 FACTORS = [Fraction(f) for f in ("2", "3", "4", "1/2", "1/3", "1/4", "3/2", "2/3", "3/5", "9/10")]
 anything = {
@@ -181,3 +181,15 @@ def test_bad_factor(factor):
 def test_bad_picture(x):
     with pytest.raises(ValueError, match="wanted floats or uint8"):
         imresize(x, 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(height=st.integers(1, 400), width=st.integers(1, 400), side=st.integers(40, 500))
+def test_the_longer_side_is_about_the_wanted_one_and_never_more(height, width, side):
+    longer = max(to_side(torch.zeros(1, 1, height, width), side).shape[-2:])
+    assert 0.97 * side <= longer <= side
+
+
+def test_a_picture_is_not_shrunk_below_a_hundredth():
+    with pytest.raises(ValueError, match="34 pixels are less than a hundredth of the 3500"):
+        to_side(torch.zeros(1, 1, 1, 3500), 34)

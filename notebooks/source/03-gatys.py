@@ -536,7 +536,7 @@ artwork = (
 )
 
 # %%
-from imtrans.cli.stylize import to_side
+from imtrans.resize import to_side
 
 mine, artwork = to_side(mine, SIDE + 32), to_side(artwork, SIDE + 32)
 own = stylize.gatys(mine, artwork, steps=(50,), **options)

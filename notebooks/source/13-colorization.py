@@ -473,7 +473,7 @@ if "colorizer" in zoo.names():
     colorizer = zoo.load("colorizer")
 else:
     print("no trained weights here yet: what follows is an untrained network")
-    colorizer = Colorizer.small().initialise(mean_code(Y)).eval()
+    colorizer = Colorizer.small().initialize(mean_code(Y)).eval()
 
 # %% [markdown]
 # ## Rare colours

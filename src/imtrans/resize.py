@@ -77,6 +77,32 @@ def imresize(x: Tensor, factor: float | Fraction) -> Tensor:
     return (_resize_axis(rows, exact, -1) + 0.5).floor().clamp(0, 255).to(torch.uint8)
 
 
+def factor_to(side: int, longest: int) -> Fraction:
+    """The largest factor that `imresize` accepts and that leaves of ``longest`` pixels at most ``side``.
+
+    Raises:
+        ValueError: If that is less than a hundredth.
+    """
+    factor = max(Fraction(side * d // longest, d) for d in range(1, 101))
+    if factor <= 0:
+        raise ValueError(f"{side} pixels are less than a hundredth of the {longest} of the picture")
+    return factor
+
+
+def to_side(x: Tensor, side: int) -> Tensor:
+    """Pictures resized by `imresize`: the longer side has about ``side`` pixels, never more; clipped to [0, 1].
+
+    Args:
+        x: Pictures (N, C, H, W) in [0, 1].
+        side: Longer side in pixels.
+
+    Raises:
+        ValueError: If that is less than a hundredth of the picture.
+    """
+    factor = factor_to(side, max(x.shape[-2:]))
+    return x if factor == 1 else imresize(x, factor).clamp(0, 1)
+
+
 def shrink(x: Tensor, shorter: int) -> Tensor:
     """Pictures (N, C, H, W) with the shorter side at most ``shorter`` pixels: bilinear, antialiased.
 

@@ -59,6 +59,18 @@ class Step:
     picture: Tensor
 
 
+class Unfinished(KeyboardInterrupt):
+    """Ctrl-C during an optimisation.
+
+    Attributes:
+        picture: Picture so far, (1, 3, H, W) in [0, 1], at the size of the photograph.
+    """
+
+    def __init__(self, words: str, picture: Tensor) -> None:
+        super().__init__(words)
+        self.picture = picture
+
+
 def gatys(
     content: Tensor,
     style: Tensor,
@@ -77,7 +89,6 @@ def gatys(
     device: str | torch.device = "cpu",
     on_step: Callable[[Step], None] | None = None,
     progress: bool = True,
-    keep_on_interrupt: bool = False,
 ) -> Tensor:
     """Paint a photograph in the style of an artwork, by optimisation of the pixels.
 
@@ -104,7 +115,6 @@ def gatys(
         device: Device to compute on.
         on_step: Function that gets each `Step`, for curves and frames.
         progress: Whether to show a bar.
-        keep_on_interrupt: Whether Ctrl-C returns the picture so far.
 
     Returns:
         x, (1, 3, H, W) in [0, 1].
@@ -113,6 +123,7 @@ def gatys(
         ValueError: If a picture is no RGB picture or too small, or an option is not one of those named.
         FileNotFoundError: If there is no network at hand.
         FloatingPointError: If the loss is no longer finite.
+        Unfinished: On Ctrl-C, with the picture so far.
     """
     from tqdm.auto import tqdm
 
@@ -159,11 +170,13 @@ def gatys(
                     values = {name: error.item() for name, error in errors.items()}
                     on_step(Step(done, **values, picture=x.detach().cpu().clone()))
     except KeyboardInterrupt:
-        if not keep_on_interrupt or x is None:
+        if x is None:
             raise
+        so_far = _enlarged(x, content).detach().clamp(0, 1).cpu()
+        raise Unfinished(f" after {done} of {sum(steps)} steps", so_far) from None
     finally:
         bar.close()
-    return _enlarged(x, content).detach().clamp(0, 1).cpu()
+    return x.detach().clamp(0, 1).cpu()
 
 
 def johnson(content: Tensor, name: str, *, device: str | torch.device = "cpu") -> Tensor:

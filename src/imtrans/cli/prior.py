@@ -9,7 +9,7 @@ from torch import Tensor
 
 from imtrans import hardware, images, prior
 from imtrans.cli.files import In, Out, note, read_for, write
-from imtrans.resize import imresize
+from imtrans.resize import factor_to, imresize
 
 
 def restore(
@@ -88,15 +88,11 @@ def _read_mask(path: Path, invert: bool, picture: Tensor) -> Tensor:
 
 
 def _shrinking_factor(picture: Tensor, max_side: int, scale: int) -> Fraction:
-    """The largest factor that `imresize` accepts, a fraction with a denominator up to 100, to reach ``max_side``."""
+    """The factor that brings the longer side to ``max_side``, which has to be enough for the hourglass."""
     smallest, side = prior.settings.denoising().network().smallest, max_side * scale
     if side < smallest:
         raise ValueError(f"the hourglass needs {smallest} pixels on each side, --max-side {max_side} leaves {side}")
-    longest = max(picture.shape[-2:])
-    factor = max(Fraction(max_side * d // longest, d) for d in range(1, 101))
-    if not factor:
-        raise ValueError(f"--max-side {max_side} is less than a hundredth of {longest} pixels")
-    return factor
+    return factor_to(max_side, max(picture.shape[-2:]))
 
 
 def _estimate(picture: Tensor, plan: prior.Plan, iterations: int, options: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,20 +15,7 @@ from imtrans import stylize as methods
 from imtrans.cli.files import In, Out, note, read_for, write
 from imtrans.data.styles import STYLES
 from imtrans.models import adain, features
-from imtrans.resize import imresize
-
-
-class Unfinished(KeyboardInterrupt):
-    """Ctrl-C, with the picture that stands.
-
-    Args:
-        words: Words that say how far it came.
-        picture: Picture so far, (1, 3, H, W).
-    """
-
-    def __init__(self, words: str, picture: Tensor) -> None:
-        super().__init__(words)
-        self.picture = picture
+from imtrans.resize import to_side
 
 
 @dataclass(frozen=True)
@@ -48,21 +34,17 @@ class Options:
 
 
 def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
-    """Optimise the pixels; Ctrl-C keeps what stands.
+    """Optimise the pixels.
 
     Args:
         content: Photograph (1, 3, H, W).
         style: File or name of the style picture.
         options: Options of the command.
-
-    Raises:
-        Unfinished: After Ctrl-C.
     """
     artwork = to_side(read_style(style), options.style_side or max(content.shape[-2:]))
     network = features.load((*methods.STYLE, *methods.CONTENT), options.trunk)
     chosen = {"alpha": options.alpha} if options.alpha is not None else {}
     schedule = methods.schedule(content, artwork, **({"steps": options.steps} if options.steps is not None else {}))
-    done: list[int] = []
     painted = methods.gatys(
         content,
         artwork,
@@ -72,13 +54,9 @@ def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
         optimizer=options.optimizer,
         seed=options.seed,
         device=hardware.best_device(),
-        on_step=lambda step: done.append(step.step),
-        keep_on_interrupt=True,
         **chosen,
     )
     note(f"features: {network.about}")
-    if len(done) < sum(schedule):
-        raise Unfinished(f" after {len(done)} of {sum(schedule)} steps", painted)
     return painted
 
 
@@ -188,12 +166,11 @@ def stylize(
     if max(picture.shape[-2:]) > max_side:
         picture, transparency = (x if x is None else to_side(x, max_side) for x in (picture, transparency))
     try:
-        painted, left = paint(picture.expand(1, 3, -1, -1), style, options), None
-    except Unfinished as stop:
-        painted, left = stop.picture, f"{stop}; {target} holds the result so far"
+        painted = paint(picture.expand(1, 3, -1, -1), style, options)
+    except methods.Unfinished as stop:
+        write(target, stop.picture, transparency, content)
+        raise KeyboardInterrupt(f"{stop}; {target} holds the result so far") from None
     write(target, painted, transparency, content)
-    if left:
-        raise KeyboardInterrupt(left)
 
 
 def read_style(style: str) -> Tensor:
@@ -215,21 +192,3 @@ def read_style(style: str) -> Tensor:
     if picture.shape[1] in (2, 4):
         picture = images.fill_transparent(picture[:, :-1], picture[:, -1:])
     return picture.expand(1, 3, -1, -1)
-
-
-def to_side(picture: Tensor, side: int) -> Tensor:
-    """A picture resized by bicubic so that its longer side has about ``side`` pixels, never more, clipped to [0, 1].
-
-    Args:
-        picture: (1, C, H, W).
-        side: Longer side in pixels.
-
-    Raises:
-        ValueError: If that is less than a hundredth of the picture.
-    """
-    longest = max(picture.shape[-2:])
-    # `imresize` accepts fractions with a denominator up to 100, and rounds sides up
-    factor = max(Fraction(side * d // longest, d) for d in range(1, 101))
-    if not factor:
-        raise ValueError(f"{side} pixels are less than a hundredth of the {longest} of the picture")
-    return picture if factor == 1 else imresize(picture, factor).clamp(0, 1)

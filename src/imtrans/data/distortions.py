@@ -44,7 +44,7 @@ def white_noise(x: Tensor, random: np.random.Generator) -> Tensor:
     return _plus(x, random.uniform(5, 30) / 255 * random.standard_normal(x.shape))
 
 
-def coloured_noise(x: Tensor, random: np.random.Generator) -> Tensor:
+def colored_noise(x: Tensor, random: np.random.Generator) -> Tensor:
     """Noise whose power goes with frequency to a power between −2 (brown) and 1 (blue), of 5 to 30 levels."""
     power = random.uniform(-2, 1)
     rows, columns = (np.fft.fftfreq(side) for side in x.shape[-2:])
@@ -93,7 +93,7 @@ def saturation(x: Tensor, random: np.random.Generator) -> Tensor:
     return (gray + factor * (x - gray)).clamp(0, 1)
 
 
-def colour_shift(x: Tensor, random: np.random.Generator) -> Tensor:
+def color_shift(x: Tensor, random: np.random.Generator) -> Tensor:
     """Each channel moved by up to 30 levels, by itself."""
     return _plus(x, random.uniform(-30, 30, (1, 3, 1, 1)) / 255)
 
@@ -134,9 +134,9 @@ def compression(x: Tensor, random: np.random.Generator) -> Tensor:
 
 
 FAMILIES: Mapping[str, Sequence[Distortion]] = {
-    "noise": (white_noise, coloured_noise, checkerboard),
+    "noise": (white_noise, colored_noise, checkerboard),
     "blur": (blur, shrink),
-    "colours": (tone, saturation, colour_shift),
+    "colours": (tone, saturation, color_shift),
     "places": (warp, ghost, aberration),
     "compression": (compression,),
 }

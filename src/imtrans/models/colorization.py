@@ -98,7 +98,7 @@ class Colorizer(nn.Module):
         return AB_RANGE * out if self.regresses else out
 
     @torch.no_grad()
-    def initialise(self, prior: Tensor | None = None) -> "Colorizer":
+    def initialize(self, prior: Tensor | None = None) -> "Colorizer":
         """He's initialisation; with a prior p̃ (Q,), every pixel's first distribution is about that.
 
         Colours that the prior has never seen get 1e-8 of it. Without one, a regression begins near gray.

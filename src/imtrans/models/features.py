@@ -413,7 +413,7 @@ def _hybrid(taps: Sequence[str], pooling: str) -> Hybrid:
     real, student = (torch.load(path, map_location="cpu", weights_only=True) for path in found)
     network = Hybrid(taps, pooling)
     if network.real:
-        network.real.convolutions.load_state_dict(from_normalised(real, network.real))
+        network.real.convolutions.load_state_dict(from_normalized(real, network.real))
     if network.student:
         network.student.convolutions.load_state_dict(from_student(student["model"], network.student))
     return network
@@ -440,7 +440,7 @@ def from_torchvision(weights: Mapping[str, Tensor], network: VGG) -> dict[str, T
     }
 
 
-def from_normalised(weights: Mapping[str, Tensor], network: VGG) -> dict[str, Tensor]:
+def from_normalized(weights: Mapping[str, Tensor], network: VGG) -> dict[str, Tensor]:
     """The layers of the normalised VGG-19 by index; layer 0, a 1×1 convolution, is folded into the first 3×3 one."""
     found = {
         f"{ours}.{kind}": weights[f"{theirs}.{kind}"]
@@ -451,7 +451,7 @@ def from_normalised(weights: Mapping[str, Tensor], network: VGG) -> dict[str, Te
 
 
 def from_student(weights: Mapping[str, Tensor], network: VGG) -> dict[str, Tensor]:
-    """The student's ``convBN`` as our ``B_N``; its 1×1 convolution at the input is folded as in `from_normalised`."""
+    """The student's ``convBN`` as our ``B_N``; its 1×1 convolution at the input is folded as in `from_normalized`."""
     found = {
         f"{ours}.{kind}": weights[f"conv{ours.replace('_', '')}.{kind}"]
         for ours in network.convolutions

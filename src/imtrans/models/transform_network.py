@@ -42,7 +42,7 @@ def prepared(picture: Tensor, mean: Tensor = MEAN) -> Tensor:
     return 255 * picture - mean
 
 
-def normalised(convolution: nn.Module, norm: str, *, relu: bool = True) -> nn.Sequential:
+def normalized(convolution: nn.Module, norm: str, *, relu: bool = True) -> nn.Sequential:
     """A convolution, its normalisation and a ReLU: the unit that both networks are made of."""
     layers = [convolution, NORMS[norm](convolution.out_channels)]
     return nn.Sequential(*layers, *([nn.ReLU(inplace=True)] if relu else []))
@@ -63,7 +63,7 @@ class ResidualBlock(nn.Module):
         self.crop = 2 if padding == "none" else 0
         options = {"padding": 0} if padding == "none" else {"padding": 1, "padding_mode": padding}
         first, second = (nn.Conv2d(channels, channels, 3, **options) for _ in range(2))
-        self.layers = nn.Sequential(*normalised(first, norm), *normalised(second, norm, relu=False))
+        self.layers = nn.Sequential(*normalized(first, norm), *normalized(second, norm, relu=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W), without padding (N, C, H − 4, W − 4)."""
@@ -106,12 +106,12 @@ class StyleNetwork(nn.Module):
 
         def unit(before: int, after: int, kernel: int, stride: int = 1) -> nn.Sequential:
             options = {"stride": stride, "padding": kernel // 2, "padding_mode": padding_mode}
-            return normalised(nn.Conv2d(before, after, kernel, **options), norm)
+            return normalized(nn.Conv2d(before, after, kernel, **options), norm)
 
         def up(before: int, after: int) -> nn.Sequential:
             if published:
                 transposed = nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1)
-                return normalised(transposed, norm)
+                return normalized(transposed, norm)
             return nn.Sequential(nn.Upsample(scale_factor=2), *unit(before, after, 3))
 
         self.layers = nn.Sequential(
@@ -170,13 +170,13 @@ class SuperResolutionNetwork(nn.Module):
         def up() -> list[nn.Module]:
             if published:
                 layer = nn.ConvTranspose2d(features, features, 3, stride=2, padding=1, output_padding=1)
-                return [normalised(layer, "batch")]
+                return [normalized(layer, "batch")]
             layer = nn.Conv2d(features, features, 3, padding=1, padding_mode=padding_mode)
-            return [nn.Upsample(scale_factor=2), normalised(layer, "batch")]
+            return [nn.Upsample(scale_factor=2), normalized(layer, "batch")]
 
         ends = {"padding": 4, "padding_mode": padding_mode}
         self.layers = nn.Sequential(
-            normalised(nn.Conv2d(3, features, 9, **ends), "batch"),
+            normalized(nn.Conv2d(3, features, 9, **ends), "batch"),
             *(ResidualBlock(features, "batch", padding_mode) for _ in range(blocks)),
             *(layer for _ in range(scale.bit_length() - 1) for layer in up()),
             nn.Conv2d(features, 3, 9, **ends),

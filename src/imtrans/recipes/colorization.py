@@ -182,9 +182,9 @@ def colorful(pictures: TrainingSet) -> TrainingSet:
 def network(pictures: TrainingSet, width: float, regression: bool) -> Callable[[], Colorizer]:
     """A function that builds the network, initialised; a classifier begins with the prior of the pictures."""
     if regression:
-        return lambda: Colorizer(width=width, skip=width < 1, outputs=2).initialise()
+        return lambda: Colorizer(width=width, skip=width < 1, outputs=2).initialize()
     prior = cache(lambda: prior_of(pictures))  # with the first network: a recipe can be read without it
-    return lambda: Colorizer(width=width, skip=width < 1).initialise(prior())
+    return lambda: Colorizer(width=width, skip=width < 1).initialize(prior())
 
 
 def pieces(pictures: TrainingSet, size: int) -> Callable[[int], ColorPairs]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 
 import torch
@@ -16,7 +15,7 @@ from imtrans.recipes.budgets import by_budget
 from imtrans.recipes.features import crops
 from imtrans.recipes.loss_network import LossNetwork, held_out_trunk
 from imtrans.recipes.pictures import Folders, mean_error, training_pictures, validation_pictures
-from imtrans.resize import imresize
+from imtrans.resize import to_side
 from imtrans.training import Adam, MuonAndAdam, Recipe, constant, cosine
 
 # The paper's style taps are relu1_2, relu2_2, relu3_3 and relu4_3 of VGG-16. These five, which Gatys et al. use, have
@@ -47,9 +46,7 @@ def style_picture(name: str) -> Tensor:
     root, place = assets.data_root(), f"style_transfer/style/{PAINTINGS[name]}"
     if root is None or not (root / place).is_file():
         raise FileNotFoundError(f"the painting {name} does not come with the course: put it at $IMTRANS_DATA/{place}")
-    painting = images.read(root / place)
-    factor = Fraction(LONGER_SIDE, max(painting.shape[-2:])).limit_denominator(100)
-    return imresize(painting, factor).clamp(0, 1)
+    return to_side(images.read(root / place), LONGER_SIDE)
 
 
 class PerceptualLoss:
