@@ -766,11 +766,19 @@ def test_stylize_by_johnson_passes_the_style_on(capsys, tmp_path, monkeypatch):
 
 def test_stylize_writes_what_stands_on_ctrl_c(capsys, tmp_path, small_features, monkeypatch):
     images.write(tmp_path / "photo.png", torch.rand(1, 3, 40, 40))
-    monkeypatch.setattr(stylize, "Step", lambda number, **_: (_ for _ in ()).throw(KeyboardInterrupt))
+    calls: list[torch.Tensor] = []
+
+    def interrupted(x: torch.Tensor) -> torch.Tensor:
+        calls.append(x)
+        if len(calls) > 3:  # once for the length of the first step, once per step
+            raise KeyboardInterrupt
+        return x.new_zeros(())
+
+    monkeypatch.setattr(stylize.losses, "total_variation", interrupted)
     with pytest.raises(SystemExit) as stop:
         cli.main(["stylize", str(tmp_path / "photo.png"), "strokes", str(tmp_path / "out.png")])
     assert stop.value.code == 130
-    assert "stopped after 0 of 160 steps" in capsys.readouterr().err
+    assert "stopped after 2 of 160 steps" in capsys.readouterr().err
     assert (tmp_path / "out.png").is_file()
 
 
