@@ -683,7 +683,7 @@ def test_models_names_a_network_without_weights(capsys, tmp_path, monkeypatch):
 def small_features(monkeypatch):
     """An untrained network in place of the trunks."""
 
-    def load(taps, trunk=None):
+    def load(taps, trunk=None, *, fetch=False):
         network = features.VGG(taps, width=1 / 16, padding="reflect").requires_grad_(False)
         network.about = f"untrained, asked for {trunk}"
         return network

@@ -119,6 +119,22 @@ _NORMALISED_SHAPES = [
 ]
 
 
+@pytest.mark.parametrize("pooling", features.POOLINGS)
+def test_normalised_channels_fire_with_mean_one_and_keep_their_pattern(pooling, picture):
+    network = VGG(["relu1_1", "relu1_2", "relu2_1"], width=1 / 8, pooling=pooling)
+    normalized = features.normalize_activations(network, [picture])
+    for old, new in zip(network(picture).values(), normalized(picture).values(), strict=True):
+        mean = old.mean(dim=(2, 3), keepdim=True)
+        fires = mean > 0
+        assert torch.allclose(new.mean(dim=(2, 3))[fires[..., 0, 0]], torch.ones(int(fires.sum())), rtol=1e-4)
+        assert torch.allclose(new * torch.where(fires, mean, 1), old, rtol=1e-4, atol=1e-6)
+
+
+def test_levels_from_0_to_255_are_refused_as_floats_too(picture):
+    with pytest.raises(ValueError, match=r"pictures in \[0, 1\], got values up to 2\d\d"):
+        VGG(["relu1_1"], width=1 / 16)(255 * picture)
+
+
 # -- files --
 
 
@@ -140,7 +156,24 @@ def test_the_small_network_is_the_best_trunk_where_nothing_is_at_hand(fetch, not
     assert features.best_trunk(fetch=fetch) == "small"
 
 
-@pytest.mark.parametrize("trunk", ["vgg19", "hybrid"])
+@pytest.mark.parametrize(
+    ("at_hand", "best"), [(("vgg19", "hybrid"), "vgg19"), (("vgg19",), "vgg19"), (("hybrid",), "hybrid")]
+)
+def test_vgg19_is_taken_before_the_hybrid_and_the_hybrid_before_the_small_network(at_hand, best, monkeypatch):
+    monkeypatch.setattr(features, "find_official", lambda name: name in at_hand)
+    monkeypatch.setattr(features, "has_hybrid", lambda: "hybrid" in at_hand)
+    monkeypatch.setattr(features, "fetch_hybrid", lambda: pytest.fail("fetched what is at hand"))
+    assert features.best_trunk(fetch=True) == best
+
+
+def test_a_fetch_brings_the_hybrid_where_nothing_is_at_hand(nothing_at_hand, monkeypatch):
+    fetched: list[str] = []
+    monkeypatch.setattr(features, "fetch_hybrid", lambda: fetched.append("hybrid"))
+    monkeypatch.setattr(features, "has_hybrid", lambda: bool(fetched))
+    assert features.best_trunk(fetch=True) == "hybrid"
+
+
+@pytest.mark.parametrize("trunk", ["vgg19", "vgg16", "hybrid"])
 def test_a_named_trunk_that_is_missing_says_how_to_get_it(trunk, nothing_at_hand):
     with pytest.raises(FileNotFoundError, match=f"imtrans data fetch {trunk}"):
         features.load(["relu1_1"], trunk)

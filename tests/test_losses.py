@@ -14,11 +14,14 @@ from imtrans.losses import (
     normalized_gram,
     out_of_range,
     relative_error,
+    statistics_error,
+    statistics_squares,
     style_loss,
     style_reconstruction,
     sum_of_squares,
     total_variation,
 )
+from imtrans.models.adain import mean_and_deviation
 
 
 def test_sums_over_pixels_and_averages_over_patches():
@@ -105,6 +108,23 @@ def test_the_relative_forms_are_the_slides_over_the_energy_of_the_target(maps):
     a = gram_per_position(p)
     relative = relative_error(gram_per_position(f), a).item()
     assert style_loss(f, p).item() == pytest.approx(relative * a.square().sum().item() / (4 * 5**2))
+
+
+def test_the_relative_forms_are_those_of_johnson_and_of_adain_over_the_energy_of_the_target(maps):
+    f, p = maps
+    energies = {
+        feature_reconstruction(f, p): (relative_error(f, p), p.square().sum() / (5 * 6 * 7)),
+        style_reconstruction(f, p): (
+            relative_error(normalized_gram(f), normalized_gram(p)),
+            normalized_gram(p).square().sum(),
+        ),
+        statistics_squares(f, p): (
+            statistics_error(f, p),
+            sum(statistic.square().sum() for statistic in mean_and_deviation(p)),
+        ),
+    }
+    for raw, (relative, energy) in energies.items():
+        assert raw.item() == pytest.approx(relative.item() * energy.item())
 
 
 def test_the_style_of_a_larger_picture_of_the_same_texture_is_the_same(maps):

@@ -21,9 +21,9 @@ def fetch(name: Positional[str]) -> None:
     """Find a benchmark set or the weights of a feature network, or fetch them into the user's cache, and verify them.
 
     Args:
-        name: Name of the set, Set5 for instance; hybrid (6 MB) or vgg19 (548 MB), feature networks; pair (2 MB),
-            another encoder and decoder for AdaIN; alex, vgg or squeeze, the trunks of LPIPS (233, 528, 5 MB);
-            bapps-train, bapps-val or bapps-jnd, what people judged.
+        name: Name of the set, Set5 for instance; hybrid (6 MB), vgg19 (548 MB) or vgg16 (528 MB), feature networks;
+            pair (2 MB), another encoder and decoder for AdaIN; alex, vgg16 or squeeze, the trunks of LPIPS (233, 528,
+            5 MB); bapps-train, bapps-val or bapps-jnd, what people judged.
     """
     if name == "pair":
         adain.fetch_pair()

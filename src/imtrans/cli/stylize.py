@@ -42,7 +42,7 @@ def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
         options: Options of the command.
     """
     artwork = to_side(read_style(style), options.style_side or max(content.shape[-2:]))
-    network = features.load((*methods.STYLE, *methods.CONTENT), options.trunk)
+    network = features.load((*methods.STYLE, *methods.CONTENT), options.trunk, fetch=True)
     chosen = {"alpha": options.alpha} if options.alpha is not None else {}
     schedule = methods.schedule(content, artwork, **({"steps": options.steps} if options.steps is not None else {}))
     painted = methods.gatys(
@@ -124,7 +124,7 @@ def stylize(
     steps: int | None = None,
     start: Start = "content",
     optimizer: OptimizerName = "lbfgs",
-    trunk: Trunk | None = None,
+    trunk: Annotated[Trunk | None, arg(aliases=("--features",))] = None,
     seed: int = 0,
     weights: tuple[float, ...] | None = None,
     keep_colors: bool = False,
@@ -149,7 +149,8 @@ def stylize(
         steps: gatys: number of steps at the coarsest size; each larger size takes half as many.
         start: gatys: the picture to start from.
         optimizer: gatys: the optimiser.
-        trunk: Feature network, see the notice; by default the best one on this machine. adain: small or pair.
+        trunk: Feature network, see the notice. gatys: by default VGG-19 where it is on this machine, else the hybrid,
+            which is fetched (6 MB), else, without a network, the small one that ships. adain: small or pair.
         seed: Random seed of the noise of --start noise.
         weights: adain: weights of the styles, by default all the same.
         keep_colors: adain: keep the colours of IN.

@@ -10,6 +10,7 @@ The original VGG-19 is a file of 548 MB. Three trunks stand in for one another h
 trunk       what it is                                                                                   size
 ==========  ===========================================================================================  ======
 ``vgg19``   VGG-19 as torchvision distributes it, trained on ImageNet                                    548 MB
+``vgg16``   VGG-16, likewise; the loss network of Johnson et al., taken only by its name                 528 MB
 ``hybrid``  VGG-19 with normalised activations up to relu3_1; above it the student of Wang et al. 2020   6 MB
 ``small``   a network of our own with a quarter of the channels, distilled from the hybrid               2 MB
 ==========  ===========================================================================================  ======
@@ -18,6 +19,7 @@ Their numbers are on different scales. Losses that are divided by the energy of 
 set of weights for all three; a number made with one trunk is never compared with a paper's that used another.
 """
 
+import copy
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +42,7 @@ IDENTITY = (
     (1.0, 1.0, 1.0),
 )  # the mean and standard deviation of a trunk that prepares its input itself
 
-TRUNKS = ("vgg19", "hybrid", "small")
+TRUNKS = ("vgg19", "vgg16", "hybrid", "small")
 
 
 def place(tap: str) -> tuple[int, int, bool]:
@@ -120,12 +122,16 @@ class VGG(nn.Module):
         Pixels under optimisation may leave the range. Odd sides lose a pixel in a pooling.
 
         Raises:
-            ValueError: On another shape, or on integers, which would be levels from 0 to 255.
+            ValueError: On another shape, or on levels from 0 to 255: integers, or, where it costs nothing to look (on
+                the CPU, without gradients), values above 10.
         """
         if picture.ndim != 4 or picture.shape[1] != 3 or not picture.is_floating_point():
             raise ValueError(
                 f"features are taken of RGB floats (N, 3, H, W) in [0, 1], got {picture.dtype} {tuple(picture.shape)}"
             )
+        looked_at = picture.device.type == "cpu" and not picture.requires_grad and not torch.compiler.is_compiling()
+        if looked_at and picture.numel() and picture.amax() > 10:
+            raise ValueError(f"features are taken of pictures in [0, 1], got values up to {picture.amax():.0f}")
         x, found = (picture - self.mean) / self.std, {}
         for name, convolution in self.convolutions.items():
             if name.endswith("_1") and name != "1_1":
@@ -281,7 +287,7 @@ class Official:
 OFFICIAL: dict[str, Official] = {
     "vgg19": Official("VGG-19", "vgg19-dcbb9e9d.pth", "548 MB", "CC BY 4.0, Visual Geometry Group, Oxford"),
     "alex": Official("AlexNet", "alexnet-owt-7be5be79.pth", "233 MB"),
-    "vgg": Official("VGG-16", "vgg16-397923af.pth", "528 MB"),
+    "vgg16": Official("VGG-16", "vgg16-397923af.pth", "528 MB", "CC BY 4.0, Visual Geometry Group, Oxford"),
     "squeeze": Official("SqueezeNet 1.1", "squeezenet1_1-b8a52dc0.pth", "5 MB"),
 }
 
@@ -349,7 +355,7 @@ def fetch_official(name: str) -> None:
             raise FileNotFoundError(f"{file.name} could not be fetched: {error.reason}") from None
 
 
-FETCH = {"hybrid": fetch_hybrid, "vgg19": partial(fetch_official, "vgg19")}
+FETCH = {"hybrid": fetch_hybrid} | {name: partial(fetch_official, name) for name in ("vgg19", "vgg16")}
 
 
 def has_hybrid() -> bool:
@@ -391,15 +397,17 @@ def load(taps: Iterable[str], trunk: str | None = None, *, pooling: str = "max",
     trunk = trunk or best_trunk(fetch=fetch)
     if trunk not in TRUNKS:
         raise ValueError(f"no trunk is called {trunk!r}: there are {', '.join(TRUNKS)}")
-    network = {"vgg19": _vgg19, "hybrid": _hybrid, "small": _small}[trunk](tuple(taps), pooling)
+    vgg = {f"vgg{depth}": partial(_vgg, depth) for depth in BLOCKS}
+    network = (vgg | {"hybrid": _hybrid, "small": _small})[trunk](tuple(taps), pooling)
     return network.requires_grad_(False).eval()
 
 
-def _vgg19(taps: Sequence[str], pooling: str) -> VGG:
-    if (path := find_official("vgg19")) is None:
-        raise FileNotFoundError("VGG-19 is not on this machine: imtrans data fetch vgg19 (548 MB)")
-    network = VGG(taps, pooling=pooling)
-    network.name, network.about = "vgg19", "VGG-19 trained on ImageNet, as torchvision distributes it"
+def _vgg(depth: int, taps: Sequence[str], pooling: str) -> VGG:
+    file = OFFICIAL[name := f"vgg{depth}"]
+    if (path := find_official(name)) is None:
+        raise FileNotFoundError(f"{file.name} is not on this machine: imtrans data fetch {name} ({file.size})")
+    network = VGG(taps, depth=depth, pooling=pooling)
+    network.name, network.about = name, f"{file.name} trained on ImageNet, as torchvision distributes it"
     network.convolutions.load_state_dict(
         from_torchvision(torch.load(path, map_location="cpu", weights_only=True), network)
     )
@@ -426,6 +434,39 @@ def _small(taps: Sequence[str], pooling: str) -> SmallVGG:
     weights = {name: tensor.float() for name, tensor in assets.load_weights(SHIPPED).items()}
     network.load_state_dict({name: weights[name] for name in network.state_dict()})
     return network
+
+
+@torch.no_grad()
+def normalize_activations(network: VGG, pictures: Iterable[Tensor]) -> VGG:
+    """A copy whose channels have the mean activation one over positions and pictures (Gatys et al., section 2).
+
+    Each filter and its bias are divided by the channel's mean after the ReLU, and the next layer's weights multiplied
+    by it. ReLU and pooling pass positive factors on, so each tap is the old one, channel by channel over that mean. A
+    channel that never fires stays as it is.
+
+    Args:
+        network: Network with zero padding or reflection, which pass factors on too.
+        pictures: RGB pictures (N, 3, H, W) in [0, 1]; Gatys et al. took the validation set of ImageNet.
+
+    Raises:
+        ValueError: If there is no picture.
+    """
+    names = list(network.convolutions)
+    probe, normalized = copy.deepcopy(network), copy.deepcopy(network)
+    probe.taps = tuple(f"relu{name}" for name in names)
+    found = [probe(picture) for picture in pictures]
+    if not found:
+        raise ValueError("activations are normalised over pictures, and there is none")
+    before = None
+    for name, convolution in normalized.convolutions.items():
+        mean = torch.cat([x[f"relu{name}"].mean(dim=(2, 3)) for x in found]).mean(dim=0)
+        mean = torch.where(mean > 0, mean, 1.0)
+        if before is not None:
+            convolution.weight.mul_(before.view(1, -1, 1, 1))
+        convolution.weight.div_(mean.view(-1, 1, 1, 1))
+        convolution.bias.div_(mean)
+        before = mean
+    return normalized
 
 
 # -- other people's names for the same weights --

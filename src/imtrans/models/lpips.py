@@ -248,10 +248,11 @@ class LPIPS(FeatureDistance):
     def __init__(self, net: str = "alex") -> None:
         if net not in TRUNKS:
             raise ValueError(f"LPIPS has no net {net!r}: there are {', '.join(TRUNKS)}")
-        path = features.find_official(net)
+        name = "vgg16" if net == "vgg" else net
+        path = features.find_official(name)
         if path is None:
-            file = features.OFFICIAL[net]
-            raise FileNotFoundError(f"{file.name} is not on this machine: imtrans data fetch {net} ({file.size})")
+            file = features.OFFICIAL[name]
+            raise FileNotFoundError(f"{file.name} is not on this machine: imtrans data fetch {name} ({file.size})")
         trunk = TRUNKS[net]()
         weights = torch.load(path, map_location="cpu", weights_only=True)
         trunk.load_state_dict({key: weights[key] for key in trunk.state_dict()})

@@ -25,7 +25,7 @@ CONTENT_TAP = "relu3_3"  # of the authors' code; the paper's text has relu2_2
 STYLE_WEIGHT = 12.0  # at 5 the marks of the style were a fine mesh, at 30 faces were lost
 VERSION = 2  # in 1 the style had less weight
 SMOOTHNESS = 1.0  # weight of the total variation
-PAINTINGS = {"starry-night": "starry_night.jpg", "shipwreck": "shipwreck.jpg"}  # van Gogh 1889; Turner 1805
+PAINTINGS = {"starry-night": "starry_night.jpg", "shipwreck": "shipwreck.jpg"}  # van Gogh 1889; Turner, about 1810
 LONGER_SIDE = 384  # of a painting, in pixels: it decides how wide its strokes are
 
 
@@ -172,7 +172,8 @@ def classroom(*, style: str, data: Folders = None) -> Recipe:
 def paper(*, style: str, data: Folders = None) -> Recipe:
     """The paper's optimiser, layers and length; for its pictures, MS-COCO, ``data`` has to name a folder.
 
-    The paper does not print the weights of content and style: they are ours. The network is that of the registry's
+    The loss network is VGG-16 (``imtrans data fetch vgg16``). The paper does not print the weights of content and
+    style: they are ours. The network is that of the registry's
     entry; for the paper's give ``replace(paper(style=…), model=StyleNetwork)`` to `imtrans.training.fit`.
 
     Args:
@@ -186,8 +187,8 @@ def paper(*, style: str, data: Folders = None) -> Recipe:
         budget="paper",
         model=StyleNetwork.small,
         data=crops(pictures.pictures, 256),
-        sources=(*pictures.sources, f"style: {style}, weight {STYLE_WEIGHT:g}", "loss network: hybrid"),
-        loss=PerceptualLoss(partial(style_picture, style), style_taps=taps, content_tap="relu2_2"),
+        sources=(*pictures.sources, f"style: {style}, weight {STYLE_WEIGHT:g}", "loss network: VGG-16"),
+        loss=PerceptualLoss(partial(style_picture, style), style_taps=taps, content_tap="relu2_2", trunk="vgg16"),
         optimizer=Adam(1e-3),
         schedule=constant,
         steps=40_000,
