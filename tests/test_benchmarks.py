@@ -127,7 +127,7 @@ def test_thumbnails_find_a_picture_again_turned_and_shrunk():
     assert likeness(thumbnails([picture]), thumbnails([again])) > 0.99
 
 
-@pytest.mark.parametrize("name", ["T91", "BSD200", "BSD500_test", "ImageNet1000_256", "bundled"])
+@pytest.mark.parametrize("name", ["T91", "BSD200", "BSD500_test", "Train400", "ImageNet1000_256", "bundled"])
 def test_no_training_has_a_test_picture_even_made_smaller(data_root, name):
     if name == "bundled":
         training = [photo.picture for photo in photos.photos("train")]

@@ -12,7 +12,7 @@ import yaml
 from safetensors.torch import load_file
 from torch import nn
 
-from imtrans import images, published, zoo
+from imtrans import images, published, restore, zoo
 from imtrans.assets import load_weights, save_weights, sha256_file
 from imtrans.metrics import METRICS
 from imtrans.models.dncnn import DnCNN
@@ -171,7 +171,7 @@ def test_a_noise_level_that_is_not_above_0_is_refused(sigma):
 CARD_KEYS = (
     *("name", "paper", "model_in_paper", "recipe_version", "budget", "parameters", "data", "optimizer", "steps"),
     *("planned_steps", "batch", "seconds", "machine", "versions", "seed", "initialised_from", "validation", "scores"),
-    *("bits", "gain", "sha256"),
+    *("bits", "half_costs", "gain", "sha256"),
 )
 
 
@@ -197,7 +197,7 @@ def test_a_trained_network_leaves_a_flat_picture_flat(name):
 def test_a_card_tells_how_its_weights_were_made(name):
     card, entry = zoo.card(name), zoo.ENTRIES[name]
     assert set(card) - set(CARD_KEYS) <= {"note", "sampler"}
-    assert set(CARD_KEYS) - set(card) <= {"bits", "gain"}  # which early cards do not have
+    assert set(CARD_KEYS) - set(card) <= {"bits", "half_costs", "gain"}  # which early cards do not have
     assert (card["name"], card["paper"], card["model_in_paper"]) == (name, entry.paper, entry.model_in_paper)
     assert card["recipe_version"] >= 1
     assert card["budget"] in ("full", "class", "paper")
@@ -233,9 +233,32 @@ def test_a_log_ends_with_the_training(name):
     assert 20 < value < 45 if name in zoo.RESTORERS else value > 0
 
 
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name in zoo.RESTORERS])
+def test_a_card_says_when_a_picture_of_set5_was_among_the_training_pictures(name):
+    """Recipes of version 1 had all 200 pictures of BSD200; one of them is the woman of Set5."""
+    card = zoo.card(name)
+    on_set5 = any(score["set"] == "Set5" for score in card["scores"])
+    if on_set5 and "BSD200: 200 pictures" in card["data"]:
+        assert "the woman" in card.get("note", "")
+
+
 def test_weights_are_light():
     files = [path for path in zoo.FOLDER.iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 40e6
+
+
+@pytest.mark.parametrize(
+    ("task", "megabytes"), [("super-resolution", 16.5), ("denoising", 7.5), ("style and features", 8)]
+)
+def test_no_task_takes_more_than_its_share_of_the_package(task, megabytes):
+    def of(name: str) -> str:
+        if name in zoo.RESTORERS:
+            kinds = restore.tasks(zoo.entry(name).build())
+            return "denoising" if "denoising" in kinds else "super-resolution"
+        return "colorization" if name.startswith("colorizer") else "style and features"
+
+    names = [name for name in zoo.names() if of(name) == task]
+    assert sum(zoo.find(name).stat().st_size for name in names) <= megabytes * 1e6
 
 
 def test_the_zoo_holds_no_files_of_other_networks():

@@ -283,7 +283,8 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
     # Half the size where it costs nothing: the rounded network is what is measured, compared and kept.
     bits, rounded = 32, in_half_precision(network)
     rounded_validation = validate(rounded)
-    if sign * (value - rounded_validation[entry.measure]) < HALF_MAY_COST * entry.min_gain:
+    cost = sign * (value - rounded_validation[entry.measure])
+    if cost < HALF_MAY_COST * entry.min_gain:
         bits, network, validation = 16, rounded, rounded_validation
         value = validation[entry.measure]
     if name in zoo.names():
@@ -292,9 +293,8 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
             return Published(False, entry.measure, value, gain)
     scores = [] if entry.validator else suite.card_scores(network, name, progress=progress)
     card = zoo.card(weights) | {"validation": {key: round(number, 3) for key, number in validation.items()}}
-    card |= {"scores": scores, "bits": bits, "gain": None if gain is None else round(gain, 4)} | (
-        {"note": note} if note else {}
-    )
+    card |= {"scores": scores, "bits": bits, "half_costs": round(cost, 5)}
+    card |= {"gain": None if gain is None else round(gain, 4)} | ({"note": note} if note else {})
     # Runs that began before the registry wrote the name under three keys, and no paper.
     names = {"name": name, "paper": entry.paper, "model_in_paper": entry.model_in_paper, "recipe_version": 1}
     card["sha256"] = card.pop("sha256")  # last

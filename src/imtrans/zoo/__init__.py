@@ -208,6 +208,7 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "validation": {k: v for k, v in (run.log[-1] if run.log else {}).items() if k == origin.measure},
         "scores": [],
         "bits": 32,
+        "half_costs": None,
         "gain": None,
         "sha256": hashlib.sha256(content).hexdigest(),
     } | ({} if run.sampler == "host" else {"sampler": run.sampler})
