@@ -38,10 +38,15 @@ def test_other_devices_keep_the_defaults():
     assert hardware.memory_format("meta") == torch.contiguous_format
 
 
-def test_the_processor_is_named_with_its_cores(monkeypatch):
+@pytest.mark.parametrize(
+    ("flags", "fastest"),
+    [("sse4_1", ""), ("sse4_1 avx2", ", AVX2"), ("avx2 avx512f", ", AVX-512"), ("avx512f amx_bf16 avx2", ", AMX")],
+)
+def test_the_processor_is_named_with_its_cores_and_its_fastest_instructions(monkeypatch, flags, fastest):
+    text = f"flags\t\t: {flags}\nmodel name\t: Some CPU @ 2 GHz\n"
     monkeypatch.setattr(hardware.os, "cpu_count", lambda: 6)
-    monkeypatch.setattr(hardware.Path, "read_text", lambda path: "flags : x\nmodel name\t: Some CPU @ 2 GHz\n")
-    assert hardware.processor_name() == "Some CPU @ 2 GHz, 6 cores"
+    monkeypatch.setattr(hardware.Path, "read_text", lambda path: text)
+    assert hardware.processor_name() == f"Some CPU @ 2 GHz, 6 cores{fastest}"
 
 
 def test_the_free_memory_of_this_machine_is_plausible():
