@@ -1,28 +1,29 @@
-"""Training on two cores: what helps a small ESPCN, at equal CPU seconds.
+"""Training on two cores: what helps a small ESPCN and a deep network like VDSR, at equal CPU seconds.
 
 Each setting trains for the same time, whose schedule ends in time, and is scored on held-out photographs. Writes its
 rows into results/training-trials.csv and leaves the others. Needs T91, BSD200, BSD500_test and ImageNet1000_256. Each
-setting and seed takes three quarters of a minute of CPU time.
+setting and seed takes three quarters of a minute of CPU time, the deep network's twice that.
 
-Run it with names of questions to measure these alone.
+Run it with names of questions, or with ``deep``, to measure these alone.
 """
 
 import csv
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 import torch
 
 from imtrans import experiments, suite
 from imtrans.data.pairs import SuperResolutionPairs
-from imtrans.recipes import espcn
+from imtrans.recipes import espcn, vdsr
 from imtrans.recipes.pictures import training_pictures
 from imtrans.runs import initial_state
-from imtrans.training import MuonAndAdam, Recipe, fit
+from imtrans.training import MuonAndAdam, Recipe, Samples, fit
 
-SECONDS, SEEDS = 40, (0, 1)
+SEEDS = (0, 1)
 BASE = ("T91", "BSD200")
 
 
@@ -40,6 +41,10 @@ class Trial:
         lr: Rate of Muon.
         decay: Weight decay of Muon.
         start: Name of trained weights to start from.
+        deep: Twelve layers of 32 features, as VDSR has twenty of 64, in place of ESPCN; ``size`` counts pixels of the
+            enlargement then.
+        ema: Decay of a running average of the weights.
+        harder: Whether each patch is the one of two that bicubic interpolation misses by more.
     """
 
     question: str
@@ -51,8 +56,22 @@ class Trial:
     lr: float = 0.01
     decay: float = 0.0
     start: str | None = None
+    deep: bool = False
+    ema: float | None = None
+    harder: bool = False
+
+    @property
+    def network(self) -> str:
+        """Name of the network in the table."""
+        return "vdsr, 12 layers of 32" if self.deep else f"espcn-x{self.scale}"
+
+    @property
+    def seconds(self) -> int:
+        """CPU seconds of its training."""
+        return 80 if self.deep else 40
 
 
+DEEP = partial(Trial, size=41, batch=16, deep=True)
 TRIALS = (
     Trial("pictures", "T91 and BSD200"),
     Trial("pictures", "and 190 pictures of BSD500_test", sets=(*BASE, "BSD500_test")),
@@ -65,18 +84,44 @@ TRIALS = (
     Trial("weight decay", "1", decay=1.0),
     Trial("from another scale", "×4 from scratch", scale=4),
     Trial("from another scale", "×4 from ×3", scale=4, start="espcn-x3"),
+    DEEP("deep", "16 patches of 41², rate 0.01"),
+    DEEP("deep", "rate 0.005", lr=0.005),
+    DEEP("deep", "4 patches of 82²", size=82, batch=4),
+    DEEP("deep", "64 patches", batch=64),
+    DEEP("deep", "64 patches, rate doubled", batch=64, lr=0.02),
+    DEEP("deep", "weight decay 0.1", decay=0.1),
+    DEEP("deep", "running average of the weights, 0.99", ema=0.99),
+    DEEP("deep", "the harder of two patches", harder=True),
 )
 
 
+@dataclass(frozen=True)
+class Harder:
+    """Samples whose every patch is the one of two that bicubic interpolation misses by more."""
+
+    samples: Samples
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pair = self.samples[2 * index], self.samples[2 * index + 1]
+        return max(pair, key=lambda sample: float((sample[0] - sample[1]).square().mean()))
+
+
 def recipe(trial: Trial, seed: int) -> Recipe:
-    """The recipe of ESPCN with the setting in it; the number of steps is still open."""
+    """The recipe of the network with the setting in it; the number of steps is still open."""
     pictures = training_pictures(trial.sets).luma()
+
+    def data(seed: int) -> Samples:
+        scales = (trial.scale,)
+        pairs = SuperResolutionPairs(pictures.pictures, scales, trial.size, upsamples=not trial.deep, seed=seed)
+        return Harder(pairs) if trial.harder else pairs
+
+    base = vdsr.quick(scales=(trial.scale,), depth=12, features=32) if trial.deep else espcn.quick(trial.scale)
     return replace(
-        espcn.quick(trial.scale),
-        data=lambda seed: SuperResolutionPairs(
-            pictures.pictures, (trial.scale,), trial.size, upsamples=True, seed=seed
-        ),
-        optimizer=MuonAndAdam(trial.lr, ends=True, weight_decay=trial.decay),
+        base,
+        data=data,
+        optimizer=MuonAndAdam(trial.lr, ends=not trial.deep, weight_decay=trial.decay),
+        autocast=trial.deep,
+        ema=trial.ema,
         batch=trial.batch,
         seed=seed,
     )
@@ -105,7 +150,7 @@ def main(questions: list[str]) -> None:
         for seed in SEEDS:
             chosen = recipe(trial, seed)
             _, seconds = train(chosen, trial, 200)
-            network, _ = train(chosen, trial, round(SECONDS / seconds))
+            network, _ = train(chosen, trial, round(trial.seconds / seconds))
             validate = suite.validator(suite.standard_degradations(network), size=256)
             values.append(validate(network)["psnr"])
         write(trial, values)
@@ -114,9 +159,9 @@ def main(questions: list[str]) -> None:
 
 def write(trial: Trial, values: list[float]) -> None:
     """The row, in the place of an older one."""
-    key = {"question": trial.question, "network": f"espcn-x{trial.scale}", "setting": trial.setting}
+    key = {"question": trial.question, "network": trial.network, "setting": trial.setting}
     row = key | {
-        "length": f"{SECONDS} CPU s",
+        "length": f"{trial.seconds} CPU s",
         "measure": f"held out ×{trial.scale}",
         "value": f"{fmean(values):.3f}",
         "range": f"{max(values) - min(values):.2f}",
