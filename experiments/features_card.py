@@ -64,7 +64,7 @@ def write_ranks() -> None:
                 what: f"{rank_correlation([d[tap, what] for d in ours], [d[tap, what] for d in theirs]):.3f}"
                 for what in ("content", "style")
             }
-            table.append({"pairs": kind, "tap": tap} | ranks | {"count": len(chosen)})
+            table.append({"pairs": kind, "tap": tap} | ranks | {"count": len(chosen), "features": " and ".join(TRUNKS)})
             print(kind, tap, ranks, flush=True)
     experiments.write("features-ranks", table)
 

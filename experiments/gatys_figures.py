@@ -55,7 +55,10 @@ def paintings() -> None:
     drawn = images.to_float(images.torch.from_numpy(both.transpose(2, 0, 1)[None].copy()))
     panels = {"the photograph": photo, "two pictures drawn by code": drawn}
     panels |= {"as brush strokes": kept("china-strokes"), "as leaded glass": kept("china-glass")}
-    panels |= {"after The Starry Night": kept("china-starry_night"), "after The Shipwreck": kept("china-shipwreck")}
+    panels |= {
+        "after The Starry Night": kept("china-starry_night"),
+        "after The Wreck of a Transport Ship": kept("china-shipwreck"),
+    }
     sheet(panels, "gatys-paintings.jpg", 2)
 
 

@@ -7,9 +7,10 @@
 
 import numpy as np
 import torch
+from gatys_studies import TRUNK, write
 from torch import Tensor
 
-from imtrans import experiments, stylize
+from imtrans import stylize
 from imtrans.data import photos, styles
 from imtrans.losses import content_loss, gram_per_position, relative_error, style_loss
 from imtrans.models import features
@@ -38,7 +39,7 @@ def tiles(network: torch.nn.Module) -> None:
         found = network(picture)
         errors = {k: f"{relative_error(gram_per_position(found[k]), wanted[k]).item():.3f}" for k in stylize.STYLE}
         rows.append({"tiles": name} | errors)
-    experiments.write("gatys-tiles", rows)
+    write("tiles", rows)
 
 
 def raw(network: torch.nn.Module) -> None:
@@ -59,7 +60,7 @@ def raw(network: torch.nn.Module) -> None:
     keys = ("content", *stylize.STYLE)
     growth = {key: f"{float(rows[1][key]) / float(rows[0][key]):.2f}" for key in keys}
     rows.append({"side": "growth"} | growth | {"largest": "", "share_of_largest": ""})
-    experiments.write("gatys-raw", rows)
+    write("raw", rows)
 
 
 def means(network: torch.nn.Module) -> None:
@@ -72,13 +73,13 @@ def means(network: torch.nn.Module) -> None:
             mean, gram = flat.mean(dim=1), flat @ flat.T / flat.shape[1]
             shares[layer] = f"{100 * torch.outer(mean, mean).square().sum() / gram.square().sum():.0f}"
         rows.append({"picture": name} | shares)
-    experiments.write("gatys-means", rows)
+    write("means", rows)
 
 
 @torch.inference_mode()
 def main() -> None:
     """Measure and write."""
-    network = features.load((*stylize.STYLE, *stylize.CONTENT), "hybrid")
+    network = features.load((*stylize.STYLE, *stylize.CONTENT), TRUNK)
     tiles(network)
     raw(network)
     means(network)

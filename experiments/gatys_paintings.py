@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from gatys_studies import TRUNK, write
 from torch import Tensor
 
 from imtrans import assets, experiments, images, stylize
@@ -57,14 +58,14 @@ def main(names: Sequence[str]) -> None:
         rows = [row for row in written() if row["painting"] not in names]
     for name in names or SETTINGS:
         began, steps = time.process_time(), []
-        network = features.load((*stylize.STYLE, *stylize.CONTENT), "hybrid")
+        network = features.load((*stylize.STYLE, *stylize.CONTENT), TRUNK)
         options = {"network": network, "alpha": SETTINGS[name][1], "steps": STEPS, "progress": False}
         painted = stylize.gatys(photograph(), style(name), on_step=steps.append, **options)
         images.write(experiments.FOLDERS[-1] / f"gatys-china-{name}.jpg", painted)
         errors = {"content": f"{steps[-1].content:.4f}", "style": f"{steps[-1].style:.4f}"}
-        facts = {"alpha": SETTINGS[name][1], "style_side": SETTINGS[name][0], "trunk": "hybrid"}
+        facts = {"alpha": SETTINGS[name][1], "style_side": SETTINGS[name][0]}
         rows.append({"painting": name} | errors | facts | {"cpu_seconds": round(time.process_time() - began)})
-        experiments.write("gatys-paintings", rows)
+        write("paintings", rows)
         print(name, errors, flush=True)
 
 

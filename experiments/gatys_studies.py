@@ -1,10 +1,11 @@
 """Lecture 3: what the layers hold, and what the dials of style transfer do. 128 pixels, features of the hybrid.
 
-Each study writes results/gatys-STUDY.csv and its pictures results/gatys-STUDY-NAME.jpg:
+Each study writes results/gatys-STUDY.csv, with the name of the features, and its pictures
+results/gatys-STUDY-NAME.jpg:
 
 - content: a photograph rebuilt from a single layer, from noise, with its PSNR to the photograph.
 - texture: a style picture rebuilt from layers 1 to k, from noise, with the relative Gram error at all five; and once by
-  a network with random weights.
+  a network with random weights, judged by the hybrid.
 - ratio: the transfer at several ratios α/β.
 - start: the transfer from the photograph, from the style picture and from noise of two seeds, with the distance
   between the two latter.
@@ -19,7 +20,8 @@ Run it with the names of studies to write these alone.
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,7 @@ from imtrans.losses import gram_per_position, relative_error
 from imtrans.models import features
 from imtrans.resize import imresize
 
+TRUNK = "hybrid"
 SIDE, STEPS = 128, 70
 ALPHA = 0.1
 BOX = (48, 0, 384, 384)  # of the astronaut: her head, the shuttle behind her
@@ -47,7 +50,12 @@ def artwork(side: int = SIDE) -> Tensor:
 
 def trunk(*layers: str) -> nn.Module:
     """The hybrid up to some layers."""
-    return features.load(layers, "hybrid")
+    return features.load(layers, TRUNK)
+
+
+def write(study: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table into results/; each row names the features."""
+    experiments.write(f"gatys-{study}", [row | {"features": TRUNK} for row in rows])
 
 
 def keep(study: str, name: str, picture: Tensor) -> None:
@@ -76,7 +84,7 @@ def content() -> None:
         keep("content", layer, picture)
         psnr = metrics.psnr(picture, photograph())
         rows.append({"layer": layer, "psnr": f"{float(psnr):.1f}", "error": last["content"], "steps": last["steps"]})
-        experiments.write("gatys-content", rows)
+        write("content", rows)
 
 
 def gram_errors(picture: Tensor) -> dict[str, str]:
@@ -112,7 +120,7 @@ def texture() -> None:
         picture, _, _ = paint(**options, start="noise")
         keep("texture", name.replace(" ", "-"), picture)
         rows.append({"layers": name} | gram_errors(picture))
-        experiments.write("gatys-texture", rows)
+        write("texture", rows)
 
 
 def ratio() -> None:
@@ -122,7 +130,7 @@ def ratio() -> None:
         picture, _, last = paint(network=trunk(*stylize.STYLE, *stylize.CONTENT), alpha=alpha)
         keep("ratio", f"{alpha:g}", picture)
         rows.append({"alpha": f"{alpha:g}"} | last)
-        experiments.write("gatys-ratio", rows)
+        write("ratio", rows)
 
 
 def start() -> None:
@@ -140,7 +148,7 @@ def start() -> None:
         rows.append({"start": name} | last)
     between = metrics.psnr(pictures["noise"], pictures["noise-again"])
     rows = [row | {"psnr_of_the_two": f"{float(between):.1f}"} for row in rows]
-    experiments.write("gatys-start", rows)
+    write("start", rows)
 
 
 def optimizer() -> None:
@@ -158,7 +166,7 @@ def optimizer() -> None:
                 rows.append(
                     {"optimizer": name, "step": step.step} | errors | {"cpu_seconds_in_all": last["cpu_seconds"]}
                 )
-        experiments.write("gatys-optimizer", rows)
+        write("optimizer", rows)
 
 
 def sizes() -> None:
@@ -169,14 +177,14 @@ def sizes() -> None:
         picture, _, last = paint(content=photograph(160), style=artwork(160), network=network, steps=steps)
         keep("sizes", name, picture)
         rows.append({"sizes": name} | last)
-        experiments.write("gatys-sizes", rows)
+        write("sizes", rows)
 
 
 def layer() -> None:
     """The content loss at a low layer; `ratio` has the usual one."""
     picture, _, last = paint(network=trunk(*stylize.STYLE, "relu2_2"), content_layers=("relu2_2",))
     keep("layer", "relu2_2", picture)
-    experiments.write("gatys-layer", [{"layer": "relu2_2"} | last])
+    write("layer", [{"layer": "relu2_2"} | last])
 
 
 def photo() -> None:
@@ -188,7 +196,7 @@ def photo() -> None:
     keep("photo", "day", day.clamp(0, 1))
     keep("photo", "dusk", dusk.clamp(0, 1))
     keep("photo", "both", picture)
-    experiments.write("gatys-photo", [last])
+    write("photo", [last])
 
 
 def means_and_deviations(features: Tensor) -> Tensor:
@@ -201,7 +209,7 @@ def statistic() -> None:
     picture, _, last = paint(network=trunk(*stylize.STYLE, *stylize.CONTENT), statistic=means_and_deviations)
     keep("statistic", "means", picture)
     errors = [float(value) for value in gram_errors(picture).values()]
-    experiments.write("gatys-statistic", [last | {"gram_error": f"{sum(errors) / len(errors):.3f}"}])
+    write("statistic", [last | {"gram_error": f"{sum(errors) / len(errors):.3f}"}])
 
 
 STUDIES: dict[str, Callable[[], None]] = {

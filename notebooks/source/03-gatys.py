@@ -124,17 +124,32 @@ assert torch.isclose(losses.content_loss(F, wanted), by_hand)
 print("✓ equation (2) is losses.content_loss")
 
 # %% [markdown]
-# Its gradient with respect to the features is the difference itself (6):
+# Its gradient with respect to the features is the difference itself (7):
 
 # %%
 F = F.detach().requires_grad_()
 (gradient,) = torch.autograd.grad(losses.content_loss(F, wanted), F)
 assert torch.allclose(gradient, F - wanted)
-print("✓ equation (6)")
+print("✓ equation (7)")
 
 # %% [markdown]
 # What does a layer hold? Start from noise and let the content loss of one
-# layer alone, a low one and a high one, move the pixels.
+# layer alone move the pixels. Stored frames, made with features of the hybrid:
+
+# %%
+from imtrans import widgets
+
+rows = experiments.rows("gatys-content")
+widgets.frames(
+    [experiments.picture(f"gatys-content-{row['layer']}.jpg") for row in rows],
+    labels=[f"from {row['layer']}: PSNR {row['psnr']} dB" for row in rows],
+    alt="the astronaut; the higher the layer, the looser lines and colours",
+    factor=2,
+    limit=9_000,
+)
+
+# %% [markdown]
+# The same live, from a low layer and a high one:
 
 # %%
 rebuilt = {}
@@ -151,14 +166,6 @@ for layer in ("relu1_1", "relu4_2"):
         device=DEVICE,
         progress=False,
     )
-
-# %%
-figures.strip(
-    {"photograph": p} | rebuilt,
-    alt="the astronaut; from relu1_1 nearly the photograph, from relu4_2 loose",
-    factor=2,
-    limit=12_000,
-)
 
 # %%
 from imtrans import metrics
@@ -191,7 +198,7 @@ relative = losses.relative_error(losses.gram(shuffled), losses.gram(F))
 print("changed by less than a millionth:", bool(relative < 1e-6))
 
 # %% [markdown]
-# The style loss of a layer divides by $N$ and $M$ (4), and its gradient is (7):
+# The style loss of a layer divides by $N$ and $M$ (4), and its gradient is (8):
 #
 # $$
 # E_l=\frac1{4N_l^2M_l^2}\sum_{i,j}(G^l_{ij}-A^l_{ij})^2,\qquad
@@ -211,7 +218,7 @@ F = F.detach().requires_grad_()
 (gradient,) = torch.autograd.grad(losses.style_loss(F, same_size), F)
 by_paper = (G - A_l) @ F[0].flatten(1) / (N**2 * M**2)
 error = losses.relative_error(gradient[0].flatten(1), by_paper)
-print("✓ equation (7)" if error < 1e-6 else "equation (7) fails")
+print("✓ equation (8)" if error < 1e-6 else "equation (8) fails")
 
 # %% [markdown]
 # ### The tiles game
@@ -269,7 +276,13 @@ claim("tiles of 4 change relu1_1 to relu3_1 5 times as much", ratio, above=5)
 # \qquad (5)
 # $$
 #
-# Both losses are divided by the energy of their target (9), so that $\alpha$
+# and the pixels move along its negative gradient,
+#
+# $$
+# -\frac{\partial\mathcal L_{total}}{\partial\vec x} . \qquad (6)
+# $$
+#
+# Both losses are divided by the energy of their target (10), so that $\alpha$
 # and $\beta$ mean the same for every network and size. L-BFGS wants a function
 # that computes loss and gradient. The loss is scaled so that a plain gradient
 # step moves the pixels by 0.01: PyTorch's L-BFGS takes such steps until it
@@ -334,8 +347,6 @@ options["smoothness"] = 0.1
 painted = stylize.gatys(p, a, alpha=0.1, steps=(70,), on_step=watch, **options)
 
 # %%
-from imtrans import widgets
-
 widgets.before_after(
     p,
     painted,
@@ -358,7 +369,10 @@ claim("the content error stays below 0.6", last[0], below=0.6)
 names = ("glass", "shipwreck")
 widgets.frames(
     [experiments.picture(f"gatys-china-{name}.jpg") for name in names],
-    labels=["leaded glass, drawn by code", "after Turner's The Shipwreck"],
+    labels=[
+        "leaded glass, drawn by code",
+        "after Turner's The Wreck of a Transport Ship",
+    ],
     alt="a pagoda above trees, painted",
     limit=28_000,
 )
@@ -366,7 +380,7 @@ widgets.frames(
 # %% [markdown]
 # ## The dials
 #
-# **The ratio α/β**, from much content to much style:
+# **The ratio α/β**, from much content to much style (features of the hybrid):
 
 # %%
 rows = experiments.rows("gatys-ratio")[::-1]
@@ -384,7 +398,7 @@ widgets.frames(
 
 # %% [markdown]
 # **The start.** From noise every seed gives another picture, and after 70 steps
-# it is not finished:
+# it is not finished (features of the hybrid):
 
 # %%
 rows = experiments.rows("gatys-start")
@@ -418,14 +432,6 @@ for name, layers in {
     )
 
 # %%
-figures.strip(
-    textures,
-    alt="brush strokes' colours; with all layers also their forms",
-    factor=2,
-    limit=16_000,
-)
-
-# %%
 left = {name: style_errors(x)[2].item() for name, x in textures.items()}
 claim(
     "relu3_1 is matched only if it is asked for, by a factor over 3",
@@ -434,22 +440,37 @@ claim(
 )
 
 # %% [markdown]
-# With the hybrid and growing sets of layers, from `results/`:
+# Growing sets of layers, in stored frames made with features of the hybrid:
 
 # %%
-kept = [row for row in experiments.rows("gatys-texture") if row["layers"]]
+rows = experiments.rows("gatys-texture")
+sets = [row for row in rows if row["layers"].startswith("1 to ")]
+names = [row["layers"].replace(" ", "-") for row in sets]
+mean = [sum(row[layer] for layer in stylize.STYLE) / 5 for row in sets]
+widgets.frames(
+    [experiments.picture(f"gatys-texture-{name}.jpg") for name in names],
+    labels=[
+        f"layers {row['layers']}: mean Gram error {error:.3f}"
+        for row, error in zip(sets, mean, strict=True)
+    ],
+    alt="colours, then dabs, then strokes, then strokes around an eddy",
+    factor=2,
+    limit=9_000,
+)
+
+# %%
 figures.table(
     [
         {"made from layers": row["layers"]}
         | {layer: row[layer] for layer in stylize.STYLE}
-        for row in kept
+        for row in rows
     ],
     caption="Relative Gram error that is left at each layer.",
     digits=3,
 )
 
 # %% [markdown]
-# **The optimiser.** L-BFGS has no rate to choose:
+# **The optimiser.** L-BFGS has no rate to choose (features of the hybrid):
 
 # %%
 rows = experiments.rows("gatys-optimizer")
@@ -481,22 +502,55 @@ F, Q = P["relu4_2"], network(a[..., :SIDE, :SIDE])["relu4_2"]
 for name, loss in {
     "content loss (2)": losses.content_loss,
     "style loss (4)": losses.style_loss,
-    "relative (9)": losses.relative_error,
+    "relative (10)": losses.relative_error,
 }.items():
     print(f"{name}: × {loss(10 * F, 10 * Q) / loss(F, Q):.0f}")
 
 # %% [markdown]
 # So the ratio would have to be a hundred times as large for the same picture:
 # the printed number belongs to one network, whose features were normalised, and
-# even there it takes means, not sums; exercise 2 converts it.
-# (`losses.style_loss` divides each Gram matrix by its own $M$, so that the two
-# pictures may have different sizes.) And it is another ratio for another size
-# of the same two pictures:
+# even there it takes means, not sums; exercise 2 converts it. And it is another
+# ratio for another size of the same two pictures:
 
 # %%
 growth = experiments.rows("gatys-raw")[-1]
 print(f"128 to 256 pixels: content loss × {growth['content']},", end=" ")
 print(f"E at relu3_1 × {growth['relu3_1']}")
+
+# %% [markdown]
+# ## Errata, run
+#
+# [The page](../lectures/03-gatys.md) ends with errata of the paper and the
+# slides. *Sums or means* ran above; two more can be run.
+#
+# **One $M$ for two sizes.** (4) has a single $M$. Let $\vec x$ be the artwork
+# repeated as 2×2 tiles: the same style at four times the positions.
+# `losses.style_loss` divides each Gram matrix by its own $M$.
+
+# %%
+F, Q = network(a.repeat(1, 1, 2, 2))["relu3_1"], A["relu3_1"]
+N, M = F.shape[1], F[0, 0].numel()
+difference = losses.gram(F) - losses.gram(Q)
+printed = difference.square().sum() / (4 * N**2 * M**2)
+claim(
+    "as printed, the same style has over 50 times the loss",
+    printed / losses.style_loss(F, Q),
+    above=50,
+)
+
+# %% [markdown]
+# **White noise.** The authors' programs, jcjohnson's and ours can start from
+# noise around grey. Its standard deviation in levels of a screen with 256:
+
+# %%
+noise = torch.randn(p.shape, generator=torch.Generator().manual_seed(0))
+starts = {"authors": 1 / 255, "jcjohnson": 0.001 / 256, "ours": 0.1}
+for program, deviation in starts.items():
+    levels = (128 + 255 * deviation * noise).round()
+    print(f"{program}: {levels.std():.0f}")
+
+# %% [markdown]
+# jcjohnson's is a single grey, and the authors' can hardly be told from it.
 
 # %% [markdown]
 # ## Style as a distribution
@@ -770,6 +824,49 @@ check(
         ((60.0, 136), "half the side is a quarter of the pixels"),
         ((60.0, 68), "half the side is a quarter of the pixels"),
         ((40.0, 68), "each coarse pixel covers two large ones per direction"),
+    ],
+)
+
+# %% [markdown] tags=["exercise"]
+# **Exercise 6. Small first, as printed.** You take the formulas as they are
+# printed, and paint at 256 pixels per side, then at 512. Equation (9) of the
+# page has the ratio α/β for relu4_2 at 512 pixels: $2.4\cdot10^{-10}$. Write a
+# function that returns the ratio for another `side` and the second layer of
+# another `block`, such that the mean squared difference per feature counts as
+# much as before. Its unit is $10^{-10}$.
+#
+# *Hint.* Only α changes. A content loss has as many terms as there are
+# features: $N_l$ and $M_l$ are in the table of layers, for 256 pixels.
+
+
+# %% tags=["stub"]
+def printed_ratio(side, block):
+    return ...
+
+
+# %% tags=["solution"]
+def printed_ratio(side, block):
+    maps = (64, 128, 256, 512, 512)[block - 1]
+    positions = (side / 2 ** (block - 1)) ** 2
+    return 2.4 * (512 * 64**2) / (maps * positions)
+
+
+# %% tags=["wrong"]
+def printed_ratio(side, block):
+    return 2.4 * 512 / side
+
+
+# %% tags=["check"]
+check(
+    tuple(printed_ratio(*what) for what in ((512, 4), (256, 4), (256, 2))),
+    (2.4, 9.6, 2.4),
+    because="a coarse step that keeps α/β gives the content a quarter of its "
+    "weight, unless the content moves down to relu2_2",
+    mistakes=[
+        ((2.4, 4.8, 4.8), "half the side is a quarter of the positions"),
+        ((2.4, 9.6, 9.6), "relu2_2 has other maps and positions"),
+        ((2.4, 9.6, 0.6), "relu2_2 has 128 maps, not 512"),
+        ((2.4, 0.6, 2.4), "fewer terms want a larger α"),
     ],
 )
 
