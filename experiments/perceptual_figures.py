@@ -1,12 +1,13 @@
 """Lecture 2: the page's pictures and charts, from results/, the shipped weights and a bundled photograph.
 
-Writes book/static/figures/perceptual-*. Needs neither data nor network; what needs weights that are not there yet is
-left as it is. Some seconds.
+Writes book/static/figures/perceptual-*, one of them from the sheets of `style_sheet`. Needs neither data nor network;
+what needs weights that are not there yet is left as it is. Some seconds.
 """
 
 from pathlib import Path
 
 import torch
+from style_sheet import CONTENTS, SIDE, STYLES, content
 from torch import Tensor
 
 from imtrans import experiments, figures, images, zoo
@@ -114,6 +115,14 @@ def weights() -> None:
     images.write(FIGURES / "perceptual-weights.png", row([enlarged(p, 2) for p in pictures]))
 
 
+def search() -> None:
+    """A photograph, one pass, and the optimised picture, the last two cut out of the sheets of styles."""
+    place = (SIDE * list(STYLES).index("strokes"), SIDE * list(CONTENTS).index("chelsea"), SIDE, SIDE)
+    sheets = [images.read(FIGURES / f"style-sheet-{method}.jpg") for method in ("johnson", "gatys")]
+    pictures = [content("chelsea"), *(images.crop(sheet, place) for sheet in sheets)]
+    images.write(FIGURES / "perceptual-search.jpg", row(pictures))
+
+
 def norm() -> None:
     """Input, own and stored statistics, for a photograph and for the same darkened."""
     try:
@@ -147,7 +156,7 @@ def lives_on() -> None:
 
 def main() -> None:
     """Draw all."""
-    for draw in (by_styles, copies, shift, mean, weights, norm, super_resolution, lives_on):
+    for draw in (by_styles, copies, shift, mean, weights, search, norm, super_resolution, lives_on):
         draw()
 
 

@@ -27,6 +27,7 @@ COLUMNS = [
 OWN_MEASURES = {  # paper → its columns after those
     "lpips": ["agreement", "correlation"],
     "colorization": ["value", "standard_error"],
+    "perceptual-losses": ["speedup"],
 }
 VALID_PROTOCOLS = {*PROTOCOLS, "rgb+6", "not stated"}
 
@@ -48,7 +49,7 @@ def test_well_formed(paper):
 
 def test_ranges():
     for row in published.rows():
-        if row["paper"] in OWN_MEASURES:
+        if any(row[key] is not None for key in OWN_MEASURES.get(row["paper"], [])):
             continue
         assert row["psnr"] is not None or row["rerun_psnr"] is not None, row
         for key in ("psnr", "rerun_psnr"):
@@ -103,6 +104,16 @@ def test_every_row_of_colorization_has_one_number_in_its_range():
         if row["task"] not in ("model MB", "features MB", "runtime ms"):
             assert 10 < row["value"] <= 100, row
         assert row["standard_error"] is None or 2 < row["standard_error"] < 5, row
+
+
+def test_the_speed_up_of_one_pass_grows_with_the_iterations_that_it_replaces():
+    sizes = {row["set"] for row in published.rows("perceptual-losses") if row["speedup"] is not None}
+    assert len(sizes) == 3
+    for size in sizes:
+        by_iterations = {row["task"]: row["speedup"] for row in published.rows("perceptual-losses", set=size)}
+        for n in (300, 500):
+            expected = n / 100 * by_iterations["100 iterations"]
+            assert by_iterations[f"{n} iterations"] == pytest.approx(expected, rel=0.005), (size, n)
 
 
 @pytest.mark.parametrize("model", ["Bicubic", "VDSR", "SRCNN 9-5-5", "SRCNN", "A+"])

@@ -70,8 +70,10 @@ print("budget:", BUDGET)
 # ## The loss network
 #
 # The paper's is VGG-16. Here it is a small network that comes with the course
-# and was trained to have nearly the same features. `trunk="hybrid"` fetches
-# better ones (6 MB); what is shown from `results/` was made with those.
+# and was trained to have nearly the same features. `trunk="hybrid"` has better
+# ones, after `imtrans data fetch hybrid` (6 MB); what is shown from `results/`
+# was made with those. For a picture of $C\times H\times W$ values $x$, the
+# activations $\phi_j(x)$ (1) are $C_j$ maps of $H_j\times W_j$ positions:
 
 # %% tags=["ground"]
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -82,7 +84,7 @@ print(phi.about)
 face = (130, 20, 192, 192)  # left, top, width, height
 photo = images.crop(photos.photo("astronaut").picture, face)
 for tap, maps in phi(photo).items():
-    print(tap, tuple(maps.shape))
+    print(tap, tuple(maps.shape))  # (N, C_j, H_j, W_j)
 
 # %% [markdown]
 # ## One pixel to the side
@@ -131,11 +133,27 @@ show(
 )
 
 # %% [markdown]
-# The squared distance in features (2), as a share of the distance to a
-# photograph of something else:
+# The feature loss is the squared distance in features, divided by their number:
+#
+# $$
+# \ell_{feat}^{\phi,j}(\hat y,y)
+# =\frac1{C_jH_jW_j}\lVert\phi_j(\hat y)-\phi_j(y)\rVert_2^2 \qquad (2)
+# $$
 
 # %%
 cat = images.crop(photos.photo("chelsea").picture, (110, 40, 192, 192))
+
+# %%
+with torch.no_grad():
+    a, b = (phi(x)["relu2_1"][0] for x in (cat, photo))  # (C, H, W)
+C, H, W = a.shape
+by_hand = (a - b).square().sum() / (C * H * W)
+found = losses.feature_reconstruction(a[None], b[None])
+assert torch.isclose(by_hand, found, rtol=1e-4)
+print(f"✓ (2), with {C} maps of {H}×{W} positions")
+
+# %% [markdown]
+# By layer, as a share of the distance to a photograph of something else:
 
 
 # %%
@@ -230,6 +248,10 @@ for guess in (cat, blur):
     assert torch.isclose(left, right + spread, rtol=1e-4)
 print("✓ both sides agree")
 
+# %% [markdown]
+# For 25 right answers, one photograph shifted by up to two pixels: one of them,
+# the best answer in pixels, and the best in features of the hybrid:
+
 # %%
 answers = ("one", "pixels", "features")
 show(
@@ -280,9 +302,19 @@ assert torch.allclose(losses.normalized_gram(somewhere[None])[0], G)
 print("✓ the same Gram matrix; moved:", not torch.equal(somewhere, few))
 
 # %% [markdown]
-# The style loss (4) is the squared distance of two Gram matrices. The two
-# pictures may differ in size. Summed over layers as it stands, one layer
-# outweighs the others. Divided by the energy of the target, it does not:
+# The style loss is the squared distance of two Gram matrices,
+# $\lVert G_j(\hat y)-G_j(y)\rVert_F^2$ (4). The pictures may differ in size:
+
+# %%
+larger = torch.rand(3, 7, 8)
+by_hand = (gram_by_loops(few) - gram_by_loops(larger)).square().sum()
+found = losses.style_reconstruction(few[None], larger[None])
+assert torch.isclose(by_hand, found, rtol=1e-4)
+print("✓ (4), for maps of 6×5 and of 7×8 positions")
+
+# %% [markdown]
+# Summed over layers as it stands, one layer outweighs the others. Divided by
+# the energy of the target, it does not:
 
 # %%
 from imtrans.recipes.johnson import style_picture
@@ -443,14 +475,16 @@ table = [
     }
     for row in experiments.rows("perceptual-norm")
 ]
-figures.table(table, caption="Ten photographs, held out.", digits=2)
+figures.table(table, caption="Ten photographs, held out; hybrid.", digits=2)
 
 # %% [markdown]
 # ## Training
 #
-# The loss is that of the page, (8): relative errors of the content at relu3_3
-# and of five Gram matrices, and a little total variation. No pairs are needed:
-# the content's target is the input. The training pictures:
+# Training looks for the weights with the least loss (6), a weighted sum
+# $\sum_i\lambda_i\ell_i$, on average over photographs. Here the terms are those
+# of (8): relative errors of the content at relu3_3 and of five Gram matrices,
+# and a little total variation. No pairs are needed: the content's target is the
+# input. The training pictures:
 
 # %%
 from dataclasses import replace
@@ -467,6 +501,24 @@ figures.strip(
     {f"{i}": pairs[i][0][None] for i in range(2)},
     alt="a training picture of 96 by 96 pixels",
 )
+
+# %% [markdown]
+# `recipes.johnson.PerceptualLoss` is that sum, averaged over a batch:
+
+# %%
+loss = recipes.johnson.PerceptualLoss(
+    partial(style_picture, STYLE), trunk="small"
+)
+two = torch.cat([cat, blur])
+with torch.no_grad():
+    of_batch = loss(two, torch.cat([photo, photo]))
+    terms = [loss.parts(picture[None], photo) for picture in two]
+
+# %%
+lambdas = (1, recipes.johnson.STYLE_WEIGHT, recipes.johnson.SMOOTHNESS)
+each = [sum(w * t for w, t in zip(lambdas, ts, strict=True)) for ts in terms]
+assert torch.isclose(sum(each) / 2, of_batch, rtol=1e-2)
+print("✓ (6) and (8), with weights", lambdas)
 
 # %% [markdown]
 # So that half a minute is enough, the network has a quarter of the paper's
@@ -500,10 +552,7 @@ run = fit(recipe, on_step=live, **options)
 # %%
 @torch.no_grad()
 def errors(picture):
-    device = next(run.model.parameters()).device
-    content, of_style, _ = recipe.loss.parts(
-        picture.to(device), photo.to(device)
-    )
+    content, of_style, _ = loss.parts(picture, photo)
     return {"content": content.item(), "style": of_style.item()}
 
 
@@ -552,23 +601,44 @@ figures.table(
 # paper's network; a few iterations timed and multiplied:
 
 # %%
-slides = {256: (212, 636, 1060), 512: (205, 615, 1026), 1024: (208, 625, 1042)}
+from imtrans import published as papers
+
+slides = {
+    (row["set"], row["task"]): row["speedup"]
+    for row in papers.rows("perceptual-losses", model="Johnson, style")
+}
 
 # %%
 table = []
 for row in experiments.rows("perceptual-speed"):
     if row["network"] == "paper":
-        line = {"size": f"{row['size']}²"}
-        for n, theirs in zip((100, 300, 500), slides[row["size"]], strict=True):
-            line |= {f"{n}": theirs, f"{n}, ours": row[f"speedup_{n}"]}
+        size = f"{row['size']}×{row['size']}"
+        line = {"size": size}
+        for n in (100, 300, 500):
+            line[f"{n}"] = f"{slides[size, f'{n} iterations']:g}"
+            line[f"{n}, ours"] = row[f"speedup_{n}"]
         table.append(line)
-figures.table(table, caption="Speed-up over so many iterations.")
+
+# %%
+caption = "Speed-up over so many iterations; ours with the hybrid."
+figures.table(table, caption=caption)
 
 # %% [markdown]
 # ## The weight of the style
 #
-# The optimisation of the page's (5) from the same photograph, with hybrid
-# features. Move $\lambda_s$:
+# The optimisation (5) has the same terms, but the *pixels* are the unknown.
+# From the photograph, one step against the gradient, two levels per pixel:
+
+# %%
+pixels = photo.clone().requires_grad_()
+before = loss(pixels, photo)
+before.backward()
+with torch.no_grad():
+    after = loss(pixels - 2 / 255 * pixels.grad.sign(), photo)
+claim("the step lowers the loss", (after / before).item(), below=0.97)
+
+# %% [markdown]
+# Some fifty steps on, with hybrid features. Move $\lambda_s$:
 
 # %%
 weights = ("0.3", "3", "30", "300")
@@ -603,6 +673,115 @@ show(
     },
     alt="an astronaut's face in strokes; on the right they are finer",
 )
+
+# %% [markdown]
+# ## The other network: super-resolution
+#
+# It pads each convolution, works at the low resolution, and doubles the size at
+# the end, two or three times. A fold of the page has the layers; the paper
+# enlarges to 288 pixels:
+
+# %%
+from imtrans.models.transform_network import SuperResolutionNetwork
+
+# %%
+for scale in (4, 8):
+    enlarger = SuperResolutionNetwork(scale).eval()
+    x = torch.rand(1, 3, 288 // scale, 288 // scale)
+    sides = [x.shape[-1]]
+    with torch.no_grad():
+        for layer in enlarger.layers[:-1]:  # the last is the scaled tanh
+            x = layer(x)
+            sides.append(x.shape[-1])
+    print(f"×{scale}:", sides, sum(p.numel() for p in enlarger.parameters()))
+
+# %% [markdown]
+# ## The errata, run
+#
+# The page lists what is wrong in paper, slides and program. What a computer can
+# show of it:
+#
+# *One layer in place of several.* The slides' style loss names a single $j$. Of
+# the sum over the paper's four layers, that of relu2_2 is a small part:
+
+# %%
+paper_taps = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+psi = features.load(paper_taps, trunk="small")
+with torch.no_grad():
+    seen = {"style": psi(style), "photo": psi(photo)}
+    seen |= {"shifted": psi(shifted), "cat": psi(cat)}
+
+# %%
+parts = {
+    tap: losses.style_reconstruction(seen["photo"][tap], seen["style"][tap])
+    for tap in paper_taps
+}
+share = (parts["relu2_2"] / sum(parts.values())).item()
+claim("relu2_2 alone is less than 20 % of the sum", share, below=0.2)
+
+# %% [markdown]
+# *The content's layer.* relu2_2 in the text, relu3_3 in the program: the second
+# takes the photograph less literally. The shift by one pixel again:
+
+
+# %%
+def share_of_shift(tap):
+    maps = {name: found[tap] for name, found in seen.items()}
+    near = losses.feature_reconstruction(maps["shifted"], maps["photo"])
+    return near / losses.feature_reconstruction(maps["cat"], maps["photo"])
+
+
+# %%
+ratio = (share_of_shift("relu2_2") / share_of_shift("relu3_3")).item()
+claim("relu2_2 counts it over twice as much as relu3_3", ratio, above=2)
+
+# %% [markdown]
+# *The range of the output.* $[0,255]$ by the text. The last layer, for very
+# negative and very positive inputs:
+
+# %%
+extremes = torch.tensor([-1e3, 1e3]).view(2, 1, 1, 1).expand(2, 3, 1, 1)
+levels = 255 * published.layers[-1](extremes)
+print(f"{levels.min():.0f} to {levels.max():.0f}")
+
+# %% [markdown]
+# *The models.* The paper's have batch normalisation and full width, the
+# released ones that people remember instance normalisation and half the width:
+
+# %%
+for network in (StyleNetwork(), StyleNetwork(1 / 2, norm="instance")):
+    norm = next(m for m in network.modules() if "Norm" in type(m).__name__)
+    count = sum(p.numel() for p in network.parameters())
+    print(f"{type(norm).__name__}: {count:,} parameters")
+
+# %% [markdown]
+# *The padding.* A gray picture, reflected, is still gray. Transposed
+# convolutions repeat themselves every four pixels, so the output equals itself
+# moved by four, but at the border, where the zeros of other layers show:
+
+# %%
+gray = torch.full((1, 3, 128, 128), 0.5)
+with torch.no_grad():
+    output = 255 * published(gray)
+moved = (output[..., 4:] - output[..., :-4]).abs()
+inner = moved[..., 40:-40, 40:-40].max().item()
+claim("inside the two agree within 0.01 levels", inner, below=0.01)
+claim("at the border they differ by over a level", moved.max().item(), above=1)
+
+# %% [markdown]
+# *The released program for super-resolution.* It divides the levels of the
+# input by 255 before the preprocessing, but not those of the target. The
+# network's tanh ends at ±150:
+
+# %%
+levels = 255 * photo
+target, network_input = prepared(levels), prepared(levels / 255)
+print(f"input up to {network_input.max():.0f}, target to {target.max():.0f}")
+
+# %%
+best = target.clamp(-150, 150)
+left = ((best - target).square().mean() / target.square().mean()).item()
+claim("the squared error of any output is over 97 %", left, above=0.97)
 
 # %% [markdown]
 # ## Try your own photograph
@@ -692,80 +871,96 @@ check(
 )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 3. Somebody else's weight.** Program A takes the *mean* over the
-# entries of the difference of two Gram matrices. Program B takes the *sum*, and
-# its features are smaller by a factor $s$. Which style weight in B equals the
-# weight $w$ in A, for a layer of $C$ channels?
+# **Exercise 3. Another network.** Somebody builds the style network of the
+# page's table, in the published layout, at half the width and with three
+# residual blocks, and leaves the padding at 40 pixels. Which side has the
+# output for a photograph of 256×256 pixels? How many biases of convolutions may
+# one change after the training without any effect, if it has instance
+# normalisation? And if it has batch normalisation, as used for inference?
 #
-# *Hint.* A Gram matrix is quadratic in the features, and the loss in the
-# matrix.
-
+# *Hint.* *Why 40?* and *How many parameters?* on the page; and what batch
+# normalisation subtracts at inference.
 
 # %% tags=["stub"]
-def translated(w, C, s):
-    return ...
-
+output_side = ...
+idle_by_instance, idle_by_batch = ..., ...
 
 # %% tags=["solution"]
-def translated(w, C, s):
-    return w / C**2 * s**4
-
+output_side = ((256 + 2 * 40) // 4 - 3 * 2 * 2) * 4
+idle_by_instance = 16 + 32 + 64 + 3 * 2 * 64 + 32 + 16
+idle_by_batch = 0  # the stored mean is not moved with the bias
 
 # %% tags=["wrong"]
-def translated(w, C, s):
-    return w / C**2 * s**2
-
+output_side = 256
+idle_by_instance = idle_by_batch = 544
 
 # %% tags=["check"]
-torch.manual_seed(1)
-ours, theirs = torch.rand(2, 1, 4, 6, 6)
-A = (losses.normalized_gram(ours) - losses.normalized_gram(theirs)).square()
-B = losses.style_reconstruction(ours / 10, theirs / 10)
-wanted = (5 * A.mean() / B).item()
 check(
-    translated(5, 4, 10),
-    wanted,
-    because="so equal numbers in two programs mean nothing",
+    (output_side, idle_by_instance, idle_by_batch),
+    (288, 544, 0),
+    because="a stored mean does not follow a bias that is changed later",
     mistakes=[
-        (31.25, "quadratic is the Gram matrix; the loss squares it again"),
-        (5 * 16 * 1e4, "the sum is larger than the mean: divide by C²"),
+        ((288, 544, 544), "the stored mean is that of the old bias"),
+        ((256, 544, 544), "see what three blocks lose, and what is stored"),
+        ((256, 544, 0), "three blocks lose 48 of the 80 pixels"),
+        ((288, 800, 0), "three blocks, not five"),
+        ((288, 547, 0), "no normalisation follows the last convolution"),
     ],
-    tolerance=1e-3,
 )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 4. When does it pay?** Training takes `hours`. A pass through the
-# network takes `seconds`, and the slides say that the optimisation takes
-# `speedup` times as long. After how many pictures has training paid? And if
-# the loss network becomes twice as expensive? An iteration then takes twice as
-# long; training only half as long again, for half of it is the network's own.
+# **Exercise 4. When does it pay, here?** On the paper's GPU, training pays
+# after some 900 pictures. And on our processor? The next cell has the row of
+# the page's table of speed-ups for the half-width network at 256×256 (`seconds`
+# of a pass, of an `iteration`), and the card of the weights (the last round of
+# their training, on crops of 128×128). After how many pictures has a training
+# on `samples` crops of `side`×`side` pixels paid, against 500 iterations for
+# each? Let the cost of a sample grow with its pixels.
 #
-# *Hint.* $n\,t_o = T + n\,t_f$.
+# *Hint.* $n\,t_o = T + n\,t_f$. A step has `batch` samples.
+
+# %% tags=["ground"]
+timed = {
+    (row["size"], row["network"]): row
+    for row in experiments.rows("perceptual-speed")
+}[256, "half width"]
+card = zoo.card("johnson-strokes")
+print({key: timed[key] for key in ("seconds", "iteration")})
+print({key: card[key] for key in ("seconds", "steps", "batch")})
 
 
 # %% tags=["stub"]
-def break_even(hours, seconds, speedup):
+def break_even(samples, side):
     return ...
 
 
 # %% tags=["solution"]
-def break_even(hours, seconds, speedup):
-    return 3600 * hours / (speedup * seconds - seconds)
+def break_even(samples, side):
+    per_sample = card["seconds"] / (card["steps"] * card["batch"])
+    training = samples * per_sample * (side / 128) ** 2
+    return training / (500 * timed["iteration"] - timed["seconds"])
 
 
 # %% tags=["wrong"]
-def break_even(hours, seconds, speedup):
-    return 3600 * hours / seconds
+def break_even(samples, side):
+    per_sample = card["seconds"] / (card["steps"] * card["batch"])
+    training = samples * per_sample
+    return training / (500 * timed["iteration"] - timed["seconds"])
 
 
 # %% tags=["check"]
-answer = break_even(4, 0.015, 1060), break_even(6, 0.015, 2120)
+last_round = card["steps"] * card["batch"]
+saved = 500 * timed["iteration"] - timed["seconds"]  # by each picture
+short = card["seconds"] / saved
+long = 160_000 / last_round * short  # the paper's 40,000 steps of 4
 check(
-    answer,
-    (14400 / (1059 * 0.015), 21600 / (2119 * 0.015)),
-    because="about 900 pictures, and 700: it pays sooner",
+    (break_even(last_round, 128), break_even(160_000, 256)),
+    (short, 4 * long),
+    because=f"after {short:.0f} pictures; {4 * long:.0f} at the paper's "
+    "length: a slow machine slows training and search alike",
     mistakes=[
-        ((960000.0, 1440000.0), "how long would the search have taken?"),
+        ((short, long), "a crop of 256×256 has four times the pixels"),
+        ((short, 2 * long), "pixels grow with the square of the side"),
     ],
 )
 
@@ -821,5 +1016,5 @@ check(
 # 5. Instance normalisation removes exposure; batch normalisation does not.
 #
 # The [page of the lecture](../lectures/02-perceptual-losses.md) has what we
-# left out (super-resolution by features, the paper's training, errata) and the
+# left out (super-resolution by features, the paper's training) and the
 # references.
