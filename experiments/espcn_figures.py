@@ -1,8 +1,9 @@
 """Lecture 6: the page's pictures and charts, from the shipped weights, the bundled photographs and measured tables.
 
-Writes book/static/figures/espcn-*.png. Needs neither data nor network; the same bytes each time.
+Writes book/static/figures/espcn-*.png and espcn-network.svg. Needs neither data nor network; the same bytes each time.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,21 @@ EYE = (162, 93, 60, 60)
 # Nine colours, one per sub-pixel, all light enough for black numbers.
 PHASES = ("#e69f00", "#56b4e9", "#f0e442", "#5bc8a0", "#d9d9d9", "#f29ac0", "#ff9d6c", "#b7a6ec", "#a8d46f")
 HEADER, GAP = 26, 6  # pixels above a panel for its label, and between panels
+NETWORK = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1018 336" width="1018" height="336" role="img">
+<title>The network ESPCN</title>
+<style>
+  text { font-family: "Source Sans 3", "Segoe UI", Helvetica, Arial, sans-serif; font-size: 17px; fill: #1f2933; }
+  text { text-anchor: middle; }
+  .lines { stroke: #1f2933; stroke-width: 0.6; fill: none; }
+  .one { stroke: #1f2933; stroke-width: 3; fill: none; }
+  .arrow { stroke: #1f2933; stroke-width: 2; marker-end: url(#head); }
+</style>
+<defs>
+  <marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">
+    <path d="M0 0 L10 5 L0 10 z" fill="#1f2933"/>
+  </marker>
+</defs>
+<rect width="1018" height="336" rx="10" fill="#faf9f6"/>"""
 
 
 def gray(picture: Tensor, zoom: int = 1) -> Image.Image:
@@ -67,6 +83,62 @@ def mosaic(network: ESPCN, low_res: Tensor) -> None:
         draw.line((x, middle, x + 24, middle), fill=figures.INK, width=3)
         draw.polygon([(x + 22, middle - 7), (x + 34, middle), (x + 22, middle + 7)], fill=figures.INK)
     sheet.save(FIGURES / "espcn-mosaic.png", optimize=True)
+
+
+def network_drawing() -> None:
+    """The network after the paper's Fig. 1: grids of 5×5 pixels at the low resolution, and the 15×15 woven of nine."""
+    cell, side, middle = 16, 5, 148  # pixels of the drawing per cell, cells per small grid, height of the middle line
+    parts = [NETWORK]
+
+    def grid(left: float, top: float, colors: list[list[str]], framed: int) -> None:
+        """Draw squares, and a thick frame around ``framed`` by ``framed`` of them at the upper right."""
+        size = cell * len(colors)
+        for y, row in enumerate(colors):
+            # Neighbours of one colour are one rectangle.
+            runs = [(0, row[0], len(row))] if len(set(row)) == 1 else [(x, color, 1) for x, color in enumerate(row)]
+            parts.extend(
+                f'<rect x="{left + cell * x}" y="{top + cell * y}" width="{cell * n}" height="{cell}" fill="{color}"/>'
+                for x, color, n in runs
+            )
+        across = "".join(f"M{left} {top + k}h{size}M{left + k} {top}v{size}" for k in range(0, size + 1, cell))
+        parts.append(f'<path d="{across}" class="lines"/>')
+        if frame := cell * framed:
+            parts.append(f'<rect x="{left + size - frame}" y="{top}" width="{frame}" height="{frame}" class="one"/>')
+
+    def stack(left: float, colors: Sequence[str], offset: int, framed: int = 0) -> None:
+        """Draw sheets of small pixels, the first in front, with the middle of all of them on the middle line."""
+        top = middle - cell * side / 2 + offset * (len(colors) - 1) / 2
+        for k in reversed(range(len(colors))):
+            grid(left + offset * k, top - offset * k, [[colors[k]] * side] * side, framed)
+
+    def text(x: float, y: float, *lines: str) -> None:
+        parts.extend(f'<text x="{x}" y="{y + 21 * i}">{line}</text>' for i, line in enumerate(lines))
+
+    def arrow(left: int, right: int, *lines: str) -> None:
+        text((left + right) / 2 - 2, middle + 9 - 21 * len(lines), *lines)
+        parts.append(f'<path d="M{left} {middle}H{right}" class="arrow"/>')
+
+    levels = (190, 160, 205, 140, 175, 120, 150, 95, 200, 130)
+    grays = [[f"#{3 * f'{levels[(3 * y + 4 * x + y * x) % 10]:02x}'}" for x in range(side)] for y in range(side)]
+    woven = [[PHASES[SCALE * (y % SCALE) + x % SCALE] for x in range(SCALE * side)] for y in range(SCALE * side)]
+    grid(24, middle - cell * side / 2, grays, framed=1)
+    arrow(112, 174, "5×5", "tanh")
+    stack(180, ["#cfe3f1"] * 4, 7)
+    arrow(289, 351, "3×3", "tanh")
+    stack(357, ["#cfe3f1"] * 3, 7)
+    arrow(459, 509, "3×3")
+    stack(515, PHASES, 11, framed=1)
+    arrow(691, 748, "shuffle")
+    grid(754, middle - SCALE * cell * side / 2, woven, framed=SCALE)
+    for x, *lines in (
+        (64, "low resolution", "H × W"),
+        (230, "64 maps", "H × W"),
+        (404, "32 maps", "H × W"),
+        (599, "r² = 9 maps", "H × W"),
+        (874, "high resolution", "rH × rW"),
+    ):
+        text(x, 296, *lines)
+    (FIGURES / "espcn-network.svg").write_text("\n".join((*parts, "</svg>\n")), encoding="utf-8")
 
 
 def orders() -> None:
@@ -190,6 +262,7 @@ def main() -> None:
     original = metrics.luma(images.modcrop(photos.photo("chelsea").picture, SCALE), rounded=True)
     low_res = images.to_float(images.to_uint8(bicubic_down(original, SCALE)))
     mosaic(network, low_res)
+    network_drawing()
     panels = {
         "low resolution": low_res.repeat_interleave(SCALE, -2).repeat_interleave(SCALE, -1),
         "bicubic": imresize(low_res, SCALE).clamp(0, 1),
