@@ -27,6 +27,7 @@ COLUMNS = [
 OWN_MEASURES = {  # paper → its columns after those
     "lpips": ["agreement", "correlation"],
     "colorization": ["value", "standard_error"],
+    "adain": ["seconds"],
 }
 VALID_PROTOCOLS = {*PROTOCOLS, "rgb+6", "not stated"}
 
@@ -103,6 +104,16 @@ def test_every_row_of_colorization_has_one_number_in_its_range():
         if row["task"] not in ("model MB", "features MB", "runtime ms"):
             assert 10 < row["value"] <= 100, row
         assert row["standard_error"] is None or 2 < row["standard_error"] < 5, row
+
+
+def test_encoding_a_style_and_a_larger_picture_take_longer():
+    seconds = {(row["model"], row["set"], row["task"]): row["seconds"] for row in published.rows("adain")}
+    for (model, size, task), value in seconds.items():
+        assert value > 0
+        if task == "new style":
+            assert value > seconds[model, size, "known style"], (model, size)
+        if size == "512²":
+            assert value > 3 * seconds[model, "256²", task], (model, task)
 
 
 @pytest.mark.parametrize("model", ["Bicubic", "VDSR", "SRCNN 9-5-5", "SRCNN", "A+"])

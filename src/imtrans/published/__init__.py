@@ -11,7 +11,7 @@ super-resolution is all channels with the border of the scale, ``rgb+6`` all cha
 memory and found in no second place. In rows of ``inpainting`` the set is one picture and scale and sigma are None; the
 source says what was missing. A paper with other measures than these has further columns after them, numbers too: LPIPS
 has ``agreement``, in percent, and ``correlation``; colorization has ``value``, of what its task names, in percent where
-that names no unit, and ``standard_error``.
+that names no unit, and ``standard_error``; adain has ``seconds`` per picture, those of a new style with its encoding.
 """
 
 import csv
