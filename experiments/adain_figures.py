@@ -120,14 +120,16 @@ def channel(network: AdaIN, photograph: Tensor, style: Tensor) -> None:
 
 
 def curve() -> None:
-    """The optimisation's two losses and AdaIN's as levels."""
-    rows, [level] = experiments.rows("adain-curve")[3:], experiments.rows("adain-level")  # the third overshoots
+    """The optimisation's two losses, and those of the two fast ways as levels."""
+    rows, levels = experiments.rows("adain-curve")[3:], experiments.rows("adain-level")  # the third overshoots
     figure, axes = figures.canvas(width=6.4, height=2.8, columns=2)
     steps = [r["step"] for r in rows]
     for ax, part in zip(axes, ("style", "content"), strict=True):
         ax.plot(steps, [r[part] for r in rows], linewidth=2)
-        ax.axhline(level[part], color=figures.COLORS[1], linewidth=1.4, linestyle="--")
-        ax.annotate("AdaIN", (100, level[part]), xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9)
+        for level, color, dashes, offset in zip(levels, figures.COLORS[1:], ("--", ":"), (3, -11), strict=False):
+            ax.axhline(level[part], color=color, linewidth=1.4, linestyle=dashes)
+            place = {"xytext": (0, offset), "textcoords": "offset points", "ha": "right"}
+            ax.annotate(level["way"], (100, level[part]), **place, fontsize=9)
         ax.set(xlabel="step of the optimisation", ylabel=f"{part} loss, relative", xlim=(0, 101))
     axes[0].set(yscale="log", ylim=(0.02, 1))
     axes[1].set_ylim(0, 1.1)  # with room for the label

@@ -8,7 +8,7 @@ from imtrans.data import photos
 from imtrans.data.styles import STYLES
 
 CONTENTS = {"astronaut": (60, 0, 384, 384), "chelsea": (60, 0, 300, 300), "coffee": (100, 0, 400, 400)}
-PAINTINGS = ("starry_night", "shipwreck")  # van Gogh 1889, Turner 1805; no training saw them
+PAINTINGS = ("starry_night", "shipwreck")  # van Gogh 1889, Turner about 1810; no training of the decoder saw them
 
 
 def contents(side: int) -> dict[str, Tensor]:

@@ -28,6 +28,7 @@ OWN_MEASURES = {  # paper → its columns after those
     "lpips": ["agreement", "correlation"],
     "colorization": ["value", "standard_error"],
     "perceptual-losses": ["speedup"],
+    "adain": ["seconds"],
 }
 VALID_PROTOCOLS = {*PROTOCOLS, "rgb+6", "not stated"}
 
@@ -114,6 +115,16 @@ def test_the_speed_up_of_one_pass_grows_with_the_iterations_that_it_replaces():
         for n in (300, 500):
             expected = n / 100 * by_iterations["100 iterations"]
             assert by_iterations[f"{n} iterations"] == pytest.approx(expected, rel=0.005), (size, n)
+
+
+def test_encoding_a_style_and_a_larger_picture_take_longer():
+    seconds = {(row["model"], row["set"], row["task"]): row["seconds"] for row in published.rows("adain")}
+    for (model, size, task), value in seconds.items():
+        assert value > 0
+        if task == "new style":
+            assert value > seconds[model, size, "known style"], (model, size)
+        if size == "512²":
+            assert value > 3 * seconds[model, "256²", task], (model, task)
 
 
 @pytest.mark.parametrize("model", ["Bicubic", "VDSR", "SRCNN 9-5-5", "SRCNN", "A+"])

@@ -12,7 +12,8 @@ memory and found in no second place. In rows of ``inpainting`` the set is one pi
 source says what was missing. A paper with other measures than these has further columns after them, numbers too: LPIPS
 has ``agreement``, in percent, and ``correlation``; colorization has ``value``, of what its task names, in percent where
 that names no unit, and ``standard_error``; perceptual losses have ``speedup``, the time of the optimisation that the
-task names, divided by that of one pass through the network.
+task names, divided by that of one pass through the network; adain has ``seconds`` per picture, those of a new style
+with its encoding.
 """
 
 import csv

@@ -169,8 +169,9 @@ class Pairs:
 
 
 def sources(contents: TrainingSet, kinds: dict[str, list[Tensor]]) -> tuple[str, ...]:
-    """Descriptions of contents and styles for the card."""
-    return (*contents.sources, *(f"styles, {kind}: {len(pictures)} pictures" for kind, pictures in kinds.items()))
+    """Descriptions of contents, styles and the encoder, which has learned from pictures of its own, for the card."""
+    of_styles = (f"styles, {kind}: {len(pictures)} pictures" for kind, pictures in kinds.items())
+    return (*contents.sources, *of_styles, "encoder: features-small")
 
 
 def full(*, data: Folders = None) -> Recipe:
