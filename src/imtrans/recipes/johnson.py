@@ -89,7 +89,7 @@ class PerceptualLoss:
             target = self.content_network(content)[self.content_tap]
         found = self.network(prediction)
         errors = [
-            relative_error(normalized_gram(found[tap]), wanted.expand(len(prediction), -1, -1))
+            relative_error(normalized_gram(found[tap]), wanted.to(prediction.device).expand(len(prediction), -1, -1))
             for tap, wanted in self.wanted.items()
         ]
         of_content = relative_error(found[self.content_tap], target)
