@@ -1,6 +1,6 @@
-"""Lecture 10: the page's pictures, from stored crops, the bundled photographs and `vdsr`.
+"""Lecture 10: the page's pictures, from stored crops, the bundled photographs and the shipped weights.
 
-Writes book/static/figures/rdn-photo.png and rdn-degradations.png. Needs neither data nor network; the
+Writes book/static/figures/rdn-whiskers.png, rdn-photo.png and rdn-degradations.png. Needs neither data nor network; the
 same bytes each time.
 """
 
@@ -14,10 +14,13 @@ from torch import Tensor
 
 from imtrans import experiments, figures, images, zoo
 from imtrans.data import photos
-from imtrans.degrade import bicubic_down_up
+from imtrans.degrade import Downscale, bicubic_down_up
+from imtrans.evaluation import evaluate
+from imtrans.models.baselines import Bicubic
 from imtrans.restore import super_resolve
 
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
+WHISKERS = (72, 192, 64, 64)  # left, top, width, height: on the cat's cheek
 FACE = (24, 44, 108, 120)  # left, top, width, height in that part of the astronaut
 HEADER, GAP = 26, 6  # pixels above a panel for its label, and between panels
 
@@ -34,6 +37,22 @@ def side_by_side(panels: dict[str, Tensor], zoom: int, name: str) -> None:
         sheet.paste(Image.fromarray(np.ascontiguousarray(levels)), (left, HEADER))
         draw.text((left + 4, 3), label, fill=figures.INK, font=ImageFont.load_default(17))
     sheet.save(FIGURES / name, optimize=True)
+
+
+def whiskers() -> None:
+    """The cat's whiskers at ×2 by bicubic and two networks of one size, each with the PSNR of the whole photograph."""
+    original, degradation = images.modcrop(photos.photo("chelsea").picture, 2), Downscale(2)
+    networks = {
+        "bicubic": Bicubic(),
+        "EDSR baseline": zoo.load("edsr-baseline-x2"),
+        "RDN small": zoo.load("rdn-small-x2"),
+    }
+    panels = {}
+    for name, network in networks.items():
+        restored = super_resolve(network, degradation(original), 2).clamp(0, 1)
+        psnr = evaluate(network, [("chelsea", original)], degradation, protocol="rgb-y").psnr
+        panels[f"{name}, {psnr:.2f} dB"] = figures.crop(restored, WHISKERS)
+    side_by_side(panels | {"original": figures.crop(original, WHISKERS)}, 4, "rdn-whiskers.png")
 
 
 def photograph() -> None:
@@ -60,6 +79,7 @@ def degradations() -> None:
 
 def main() -> None:
     """Draw all of them."""
+    whiskers()
     photograph()
     degradations()
 

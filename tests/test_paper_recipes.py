@@ -8,7 +8,7 @@ import torch
 from imtrans import zoo
 from imtrans.data import benchmarks
 from imtrans.losses import half_sum_of_squares
-from imtrans.recipes import dncnn
+from imtrans.recipes import dncnn, rcan, rdn
 
 RECIPES = {name: entry.recipe for name, entry in zoo.RESTORERS.items()}
 
@@ -231,3 +231,10 @@ def test_mdsr_draws_a_scale_per_batch(loaded):
         (side,) = {clean.shape[-1] for _, clean in pairs}
         scales.append(side // 48)
     assert set(scales) == {2, 3, 4}
+
+
+@pytest.mark.parametrize(("paper", "parameters"), [(rdn.paper, 22_123_395), (rcan.paper, 15_444_643)])
+def test_the_networks_of_rdn_and_rcan_are_sizes_of_their_paper_recipes(paper, parameters, loaded):
+    with torch.device("meta"):  # shapes alone
+        model = paper(size="paper").model()
+    assert sum(p.numel() for p in model.parameters()) == parameters

@@ -1,6 +1,6 @@
 """How a small RCAN is trained, two groups of three blocks of 32 features, and one of the size of EDSR's baseline.
 
-For the paper's network give ``replace(paper(scale), model=partial(RCAN, scale))``, and days of a GPU.
+``paper(size="paper")`` trains the paper's network; that takes days on a GPU.
 """
 
 from functools import partial
@@ -13,7 +13,7 @@ from imtrans.recipes.pictures import Folders, low_resolution_patches, training_p
 from imtrans.recipes.starts import shrink_last_convolution
 from imtrans.training import Adam, MuonAndAdam, Recipe, cosine, halving
 
-SIZES = {"small": RCAN.small, "medium": RCAN.medium}
+SIZES = {"small": RCAN.small, "medium": RCAN.medium, "paper": RCAN}
 
 
 def quick(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
@@ -66,7 +66,7 @@ def classroom(scale: int = 2, *, size: str = "small", data: Folders = None) -> R
 
 
 def full(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
-    """As many steps as the weights of EDSR's baseline have had, on pictures that may be passed on.
+    """Our best schedule, on pictures that may be passed on.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
@@ -100,7 +100,7 @@ def paper(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recip
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
-        size: "small" or "medium".
+        size: "small", "medium", or "paper" for the paper's 10 groups of 20 blocks of 64 features.
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
     pictures = training_pictures(("T91", "BSD200", "BSD500_test"), data).rgb()

@@ -1,6 +1,6 @@
 """How a small RDN is trained: 8 blocks of 4 convolutions with growth rate 32.
 
-For the paper's network give ``replace(paper(scale), model=partial(RDN, scale))``, and five days of a GPU.
+``paper(size="paper")`` trains the paper's network; that takes days on a GPU.
 """
 
 from functools import partial
@@ -12,6 +12,8 @@ from imtrans.recipes.budgets import by_budget
 from imtrans.recipes.pictures import Folders, low_resolution_patches, training_pictures
 from imtrans.recipes.starts import shrink_last_convolution
 from imtrans.training import Adam, MuonAndAdam, Recipe, cosine, halving
+
+SIZES = {"small": RDN.small, "paper": RDN}
 
 
 def quick(scale: int = 2, *, data: Folders = None) -> Recipe:
@@ -62,7 +64,7 @@ def classroom(scale: int = 2, *, data: Folders = None) -> Recipe:
 
 
 def full(scale: int = 2, *, data: Folders = None) -> Recipe:
-    """As many steps as the weights of EDSR's baseline have had, on pictures that may be passed on.
+    """Our best schedule, on pictures that may be passed on.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
@@ -86,7 +88,7 @@ def full(scale: int = 2, *, data: Folders = None) -> Recipe:
     )
 
 
-def paper(scale: int = 2, *, data: Folders = None) -> Recipe:
+def paper(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
     """The authors' solver and length, a million steps. Not run yet.
 
     Departures: their patches have 32² low-resolution pixels in the paper, 48² for the released network at ×2 (as
@@ -95,14 +97,15 @@ def paper(scale: int = 2, *, data: Folders = None) -> Recipe:
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
+        size: "small", or "paper" for the paper's 16 blocks of 8 convolutions with growth rate 64.
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
     pictures = training_pictures(("T91", "BSD200", "BSD500_test"), data).rgb()
     return Recipe(
-        name=f"rdn-small-x{scale}",
+        name=f"rdn-{size}-x{scale}",
         budget="paper",
         version=2,
-        model=partial(RDN.small, scale),
+        model=partial(SIZES[size], scale),
         data=low_resolution_patches(pictures, scale, size=48 if scale == 2 else 32),
         sources=pictures.sources,
         loss=F.l1_loss,
