@@ -1,7 +1,7 @@
 """The ladder: one detail and the five pictures of Set5 at ×2, through every network of the course that has weights.
 
 Needs Set5. Writes results/ladder.csv, one row per method by protocol rgb-y, and book/static/figures/ladder.png, one
-panel per network whose weights are in the package. One whose weights are not in the package yet has its row too, with
+panel per network whose weights are in the package (of RCAN, the medium one). One whose weights are not in the package yet has its row too, with
 dashes for what weights alone can tell.
 """
 
@@ -128,8 +128,8 @@ def details() -> dict[str, Tensor]:
     low_res = images.to_float(images.to_uint8(bicubic_down(original, SCALE)))
     found = {}
     for label, name, *_ in RUNGS:
-        if name == "bicubic" or name in zoo.names():  # RCAN is there once, not with its short training as well
-            found[label] = figures.crop(super_resolve(loaded(name), low_res, SCALE).clamp(0, 1), BOX)
+        if label != "RCAN small" and (network := loaded(name)) is not None:  # RCAN is there once
+            found[label] = figures.crop(super_resolve(network, low_res, SCALE).clamp(0, 1), BOX)
     return found | {"original": figures.crop(original, BOX)}
 
 

@@ -66,7 +66,7 @@ def classroom(scale: int = 2, *, size: str = "small", data: Folders = None) -> R
 
 
 def full(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
-    """As many steps as the weights of EDSR's baseline have had, on pictures that may be passed on.
+    """The schedule of our weights, on pictures that may be passed on.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
