@@ -1,8 +1,8 @@
 """The ladder: one detail and the five pictures of Set5 at ×2, through every network of the course that has weights.
 
 Needs Set5. Writes results/ladder.csv, one row per method by protocol rgb-y, and book/static/figures/ladder.png, one
-panel per network whose weights are in the package (of RCAN, the medium one). One whose weights are not in the package yet has its row too, with
-dashes for what weights alone can tell.
+panel per network whose weights are in the package (of RCAN, the medium one). A network whose weights are not in the
+package yet has its row too, with dashes for what weights alone can tell.
 """
 
 from functools import partial
