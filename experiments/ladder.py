@@ -1,7 +1,8 @@
 """The ladder: one detail and the five pictures of Set5 at ×2, through every network of the course that has weights.
 
-Needs Set5. Writes results/ladder.csv, one row per method by protocol rgb-y, and book/static/figures/ladder.png. A
-network whose weights are not in the package yet has its row too, with dashes for what weights alone can tell.
+Needs Set5. Writes results/ladder.csv, one row per method by protocol rgb-y, and book/static/figures/ladder.png, one
+panel per network whose weights are in the package (of RCAN, the medium one). A network whose weights are not in the
+package yet has its row too, with dashes for what weights alone can tell.
 """
 
 from functools import partial
@@ -42,7 +43,8 @@ PAPERS = (  # label, architecture, lecture, row: networks of the papers' sizes, 
     ("RCAN", partial(RCAN, SCALE), 11, ("rcan", "RCAN", "rgb-y")),
 )
 PHOTO, BOX = "astronaut", (272, 336, 60, 48)  # of the detail: left, top, width, height in the original
-ZOOM, HEADER, GAP = 4, 44, 8
+ZOOM, LINE, GAP = 4, 22, 8
+HEADER = 4 * LINE + GAP
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
 
 
@@ -126,9 +128,17 @@ def details() -> dict[str, Tensor]:
     low_res = images.to_float(images.to_uint8(bicubic_down(original, SCALE)))
     found = {}
     for label, name, *_ in RUNGS:
-        if (network := loaded(name)) is not None:
+        if label != "RCAN small" and (network := loaded(name)) is not None:  # RCAN is there once
             found[label] = figures.crop(super_resolve(network, low_res, SCALE).clamp(0, 1), BOX)
     return found | {"original": figures.crop(original, BOX)}
+
+
+def caption(row: dict) -> list[str]:
+    """Our score and, if it has one, the paper's; what the network costs."""
+    score = f"{row['psnr']} dB" + (f" · paper {row['printed']}" if row["printed"] != "–" else "")
+    if row["parameters"] == "–":
+        return [score, f"{row['seconds']} s"]
+    return [score, f"{row['parameters']} parameters", f"{row['multiplications']} mult. · {row['seconds']} s"]
 
 
 def draw(rows: list[dict], panels: dict[str, Tensor]) -> None:
@@ -138,18 +148,15 @@ def draw(rows: list[dict], panels: dict[str, Tensor]) -> None:
     columns = -(-len(panels) // 2)
     size = (columns * (width + GAP) - GAP, 2 * (height + HEADER + GAP) - GAP)
     sheet = Image.new("RGB", size, figures.GROUND)
-    canvas, large, small = ImageDraw.Draw(sheet), ImageFont.load_default(17), ImageFont.load_default(13)
+    canvas, large, small = ImageDraw.Draw(sheet), ImageFont.load_default(20), ImageFont.load_default(17)
     for index, (label, picture) in enumerate(panels.items()):
         left, top = (index % columns) * (width + GAP), (index // columns) * (height + HEADER + GAP)
         squares = picture.repeat_interleave(ZOOM, -1).repeat_interleave(ZOOM, -2)
         levels = images.to_uint8(squares)[0].permute(1, 2, 0).numpy()
         sheet.paste(Image.fromarray(np.ascontiguousarray(levels)), (left, top + HEADER))
-        canvas.text((left + 2, top + 2), label, fill=figures.INK, font=large)
-        if label in numbers:
-            row = numbers[label]
-            learned = f" · {row['parameters']} parameters" if row["parameters"] != "–" else ""
-            words = f"{row['psnr']} dB{learned}"
-            canvas.text((left + 2, top + 24), words, fill=figures.INK, font=small)
+        canvas.text((left + 2, top), label, fill=figures.INK, font=large)
+        for line, words in enumerate(caption(numbers[label]) if label in numbers else [], start=1):
+            canvas.text((left + 2, top + 2 + line * LINE), words, fill=figures.INK, font=small)
     sheet.save(FIGURES / "ladder.png", optimize=True)
 
 

@@ -1,19 +1,19 @@
-"""Lecture 11: what the gates of a small RCAN do, and what tiles change (needs BSD500_test and Set5).
+"""Lecture 11: what the gates of two RCANs do, and what tiles change (needs BSD500_test and Set5).
 
-Reads results/rcan-short.safetensors. Writes results/rcan-gates.csv (the gates of some pictures, one row per picture and
-block), rcan-starts.csv (gates before and after the training, on two scales of values), rcan-fixed.csv (Set5 ×2, rgb-y,
-with gates that no longer look at the picture) and rcan-tiles.csv (tiles beside the whole picture). Names of parts on
-the command line restrict it to these: gates, starts, tiles.
+The small one is results/rcan-short.safetensors, the medium one that of the package. Writes results/rcan-gates.csv (the
+small one's gates of some pictures, one row per picture and block), rcan-starts.csv (gates before and after the
+training, on two scales of values), rcan-fixed.csv (Set5 ×2, rgb-y, with gates that no longer look at the picture) and
+rcan-tiles.csv (tiles beside the whole picture). Names of parts on the command line restrict it to these: gates, starts,
+fixed, tiles.
 """
 
 import copy
 import sys
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
-from imtrans import experiments, metrics
+from imtrans import experiments, metrics, zoo
 from imtrans.color import rgb_to_y
 from imtrans.data import benchmarks, photos
 from imtrans.degrade import Downscale, bicubic_down
@@ -24,8 +24,11 @@ from imtrans.restore import super_resolve
 
 SCALE, SIDE = 2, 96  # of the pieces whose gates are shown, in pixels of the low resolution
 PATCH, PHOTOGRAPHS = 48, ("face", "suit", "fur")  # the paper's patches
-TILE = 64
-OVERLAPS = (0, 5, 10, 20, 40)
+CUTS = (  # network, tile, overlaps, photographs, whether these are shrunk first: unshrunk they are wider than 512
+    ("small", 64, (0, 5, 10, 20, 40), ("astronaut", "chelsea"), True),
+    ("medium", 64, (10, 40), ("astronaut", "chelsea"), True),
+    ("medium", 512, (10,), ("china", "flower"), False),
+)
 
 
 def short() -> RCAN:
@@ -89,8 +92,8 @@ def inputs() -> dict[str, Tensor]:
     }
 
 
-def measure_gates(network: RCAN, pictures: Iterable[Tensor]) -> None:
-    """Gates of the examples; Set5 with the mean gates of the training pictures in their place."""
+def measure_gates(network: RCAN) -> None:
+    """Gates of the examples."""
     rows = []
     for name, low_res in inputs().items():
         for block, values in enumerate(gates(network, low_res), start=1):
@@ -98,22 +101,24 @@ def measure_gates(network: RCAN, pictures: Iterable[Tensor]) -> None:
             rows.append({"picture": name, "block": block} | channels)
     experiments.write("rcan-gates", rows)
 
-    all_gates = torch.stack([gates(network, bicubic_down(p, SCALE)) for p in pictures])  # (pictures, blocks, C)
-    mean = all_gates.mean(dim=0)
-    half = torch.full_like(mean, 0.5)
-    flat = mean.mean(dim=1, keepdim=True).expand_as(mean)
-    networks = {
-        "from the picture": network,
-        "mean per channel": fixed(network, mean),
-        "mean per block": fixed(network, flat),
-        "1/2": fixed(network, half),
-    }
-    set5 = list(benchmarks.load("Set5"))
-    rows = []
-    for name, changed in networks.items():
-        psnr = evaluate(changed, set5, Downscale(SCALE), protocol="rgb-y").psnr
-        rows.append({"gates": name, "psnr": f"{psnr:.2f}", "pictures": len(all_gates), "protocol": "rgb-y"})
-        rows[-1] |= spreads(all_gates)
+
+def measure_fixed(networks: dict[str, RCAN]) -> None:
+    """Set5 with the mean gates of training pictures in place of the gates."""
+    pictures = [bicubic_down(picture, SCALE) for _, picture in list(benchmarks.load("BSD500_test"))[:30]]
+    set5, rows = list(benchmarks.load("Set5")), []
+    for name, network in networks.items():
+        all_gates = torch.stack([gates(network, picture) for picture in pictures])  # (pictures, blocks, C)
+        mean = all_gates.mean(dim=0)
+        variants = {
+            "from the picture": network,
+            "mean per channel": fixed(network, mean),
+            "mean per block": fixed(network, mean.mean(dim=1, keepdim=True).expand_as(mean)),
+            "1/2": fixed(network, torch.full_like(mean, 0.5)),
+        }
+        for kind, changed in variants.items():
+            psnr = evaluate(changed, set5, Downscale(SCALE), protocol="rgb-y").psnr
+            row = {"network": name, "gates": kind, "psnr": f"{psnr:.2f}", "pictures": len(pictures)}
+            rows.append(row | {"protocol": "rgb-y"} | spreads(all_gates))
     experiments.write("rcan-fixed", rows)
 
 
@@ -128,23 +133,26 @@ def spreads(all_gates: Tensor) -> dict[str, str]:
     return {key: f"{value:.3f}" for key, value in values.items()}
 
 
-def measure_starts(network: RCAN) -> None:
-    """Gates of fresh networks for three photographs, with values to 1 and to 255; what the trained one made of them."""
+def measure_starts(trained: dict[str, RCAN]) -> None:
+    """Gates of fresh networks for three photographs, with values to 1 and to 255; what training made of them."""
     pieces = [crop(picture, (0, 0, PATCH, PATCH)) for name, picture in inputs().items() if name in PHOTOGRAPHS]
-    rows = []
-    for name, build in {"small": RCAN.small, "paper": RCAN}.items():
-        torch.manual_seed(0)  # the start of the trained one, too
+    rows, starts = [], {}
+    for name, build in {"small": RCAN.small, "medium": RCAN.medium, "paper": RCAN}.items():
+        torch.manual_seed(0)  # the start of the trained ones, too
         fresh = build(SCALE).eval()
-        for levels in (1, 255):
-            all_gates = torch.stack([gates(fresh, levels * (x - fresh.mean) + fresh.mean) for x in pieces])
-            rows.append({"network": name, "state": "fresh", "levels": levels} | spreads(all_gates))
+        for levels in (255, 1):
+            starts[name] = torch.stack([gates(fresh, levels * (x - fresh.mean) + fresh.mean) for x in pieces])
+            rows.append({"network": name, "state": "fresh", "levels": levels} | spreads(starts[name]))
             rows[-1] |= {"moved": "", "map_mean": "", "map_spread": "", "off": ""}
-            if name == "small" and levels == 1:
-                start = all_gates
-    all_gates = torch.stack([gates(network, x) for x in pieces])
-    rows.append({"network": "small", "state": "trained", "levels": 1} | spreads(all_gates))
-    rows[-1]["moved"] = f"{(all_gates - start).abs().mean():.3f}"
+    for name, network in trained.items():
+        all_gates = torch.stack([gates(network, x) for x in pieces])
+        rows.append({"network": name, "state": "trained", "levels": 1} | spreads(all_gates))
+        rows[-1] |= {"moved": f"{(all_gates - starts[name]).abs().mean():.3f}"} | inside(network, pieces)
+    experiments.write("rcan-starts", rows)
 
+
+def inside(network: RCAN, pieces: list[Tensor]) -> dict[str, str]:
+    """What the attention works on: mean and spread of the maps, per cent of its rectifiers that are off."""
     maps, rectified = [], []
     network = copy.deepcopy(network)
     for layer in attentions(network):
@@ -153,44 +161,48 @@ def measure_starts(network: RCAN) -> None:
     with torch.inference_mode():
         for x in pieces:
             network(x)
-    rows[-1]["map_mean"] = f"{torch.stack([x.mean(-1).abs().mean() for x in maps]).mean():.2f}"
-    rows[-1]["map_spread"] = f"{torch.stack([x.std(-1).mean() for x in maps]).mean():.2f}"
-    rows[-1]["off"] = f"{100 * (torch.stack(rectified) == 0).float().mean():.0f}"
-    experiments.write("rcan-starts", rows)
+    return {
+        "map_mean": f"{torch.stack([x.mean(-1).abs().mean() for x in maps]).mean():.2f}",
+        "map_spread": f"{torch.stack([x.std(-1).mean() for x in maps]).mean():.2f}",
+        "off": f"{100 * (torch.stack(rectified) == 0).float().mean():.0f}",
+    }
 
 
-def measure_tiles(network: RCAN) -> None:
-    """How far tiles are from the whole picture, as the network is and with the gates of the whole picture kept."""
+def measure_tiles(networks: dict[str, RCAN]) -> None:
+    """How far tiles are from the whole picture, as a network is and with the gates of the whole picture kept."""
     rows = []
-    for overlap in OVERLAPS:
-        squares, largest, psnr = {"own": [], "whole": []}, {"own": 0.0, "whole": 0.0}, []
-        for photo in photos.photos("test"):
-            truth = modcrop(photo.picture, SCALE)
-            low_res = bicubic_down(truth, SCALE)
-            whole = super_resolve(network, low_res, SCALE)
-            for name, model in {"own": network, "whole": fixed(network, gates(network, low_res))}.items():
-                tiled = super_resolve(model, low_res, SCALE, tile=TILE, overlap=overlap)
-                difference = 255 * (tiled - whole)
-                squares[name].append(difference.square().mean())
-                largest[name] = max(largest[name], difference.abs().max().item())
-                if name == "own":
-                    y, y_tiled, y_whole = (rgb_to_y(x.clamp(0, 1)) for x in (truth, tiled, whole))
-                    gain = metrics.psnr(y_tiled, y, border=SCALE) - metrics.psnr(y_whole, y, border=SCALE)
-                    psnr.append(gain.item())
-        for name, values in squares.items():
-            rms = torch.stack(values).mean().sqrt().item()
-            row = {"overlap": overlap, "gates": name, "tile": TILE, "rms": f"{rms:.3f}", "max": f"{largest[name]:.1f}"}
-            rows.append(row | {"psnr_change": f"{round(sum(psnr) / len(psnr), 3) + 0:.3f}" if name == "own" else ""})
+    for name, tile, overlaps, names, shrunk in CUTS:
+        pictures = [modcrop(photos.photo(photo).picture, SCALE) for photo in names]
+        for overlap in overlaps:
+            errors, changes = {"own": [], "whole": []}, []
+            for truth in pictures:
+                low_res = bicubic_down(truth, SCALE) if shrunk else truth
+                whole = super_resolve(networks[name], low_res, SCALE)
+                kept = fixed(networks[name], gates(networks[name], low_res))
+                for kind, network in {"own": networks[name], "whole": kept}.items():
+                    tiled = super_resolve(network, low_res, SCALE, tile=tile, overlap=overlap)
+                    errors[kind].append(255 * (tiled - whole))
+                    if kind == "own" and shrunk:
+                        y, y_tiled, y_whole = (rgb_to_y(x.clamp(0, 1)) for x in (truth, tiled, whole))
+                        gain = metrics.psnr(y_tiled, y, border=SCALE) - metrics.psnr(y_whole, y, border=SCALE)
+                        changes.append(gain.item())
+            for kind, found in errors.items():
+                rms = torch.stack([error.square().mean() for error in found]).mean().sqrt().item()
+                largest = max(error.abs().max().item() for error in found)
+                row = {"network": name, "tile": tile, "overlap": overlap, "gates": kind, "rms": f"{rms:.3f}"}
+                change = f"{round(sum(changes) / len(changes), 3) + 0:.3f}" if kind == "own" and changes else ""
+                rows.append(row | {"max": f"{largest:.1f}", "psnr_change": change})
     experiments.write("rcan-tiles", rows)
 
 
 def main() -> None:
     """Measure what the command line names, or all of it."""
-    network = short()
+    networks = {"small": short(), "medium": zoo.load("rcan-medium-x2")}
     parts = {
-        "gates": lambda: measure_gates(network, (picture for _, picture in list(benchmarks.load("BSD500_test"))[:30])),
-        "starts": lambda: measure_starts(network),
-        "tiles": lambda: measure_tiles(network),
+        "gates": lambda: measure_gates(networks["small"]),
+        "starts": lambda: measure_starts(networks),
+        "fixed": lambda: measure_fixed(networks),
+        "tiles": lambda: measure_tiles(networks),
     }
     for name in sys.argv[1:] or parts:
         parts[name]()

@@ -116,6 +116,14 @@ def test_no_overlap_makes_tiles_exact_where_a_mean_over_the_picture_decides():
         assert (difference < 1e-5) == exact, difference
 
 
+def test_without_overlap_a_network_of_colour_sees_a_tile_alone():
+    x, model = torch.rand(1, 3, 12, 20), RCAN.small(2)
+    tiled = restore.super_resolve(model, x, 2, tile=12, overlap=0)
+    with torch.no_grad():
+        alone = model.eval()(x[..., :12])
+    torch.testing.assert_close(tiled[..., :24], alone, atol=1e-5, rtol=0)
+
+
 def test_tiles_of_rcan_without_attention_are_exact_by_default():
     x, model = torch.rand(1, 3, 40, 60), RCAN.small(2, reduction=None)
     whole = restore.super_resolve(model, x, 2)
