@@ -1,6 +1,7 @@
 """Lecture 8: the page's pictures and charts, from the shipped weights, the bundled photographs and measured tables.
 
-Writes book/static/figures/edsr-*.png. Needs neither data nor network; the same bytes each time. Half a minute.
+Writes book/static/figures/edsr-*.png. Needs neither data nor network; the same bytes each time. Half a minute. The bird
+of DIV2K is drawn where its picture and the weights for ×4 are at hand.
 """
 
 from itertools import pairwise
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from imtrans import experiments, figures, images, published, zoo
+from imtrans import assets, experiments, figures, images, published, zoo
 from imtrans.data import photos
 from imtrans.degrade import bicubic_down
 from imtrans.resize import imresize
@@ -20,8 +21,9 @@ from imtrans.restore import super_resolve
 SCALE = 2
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
 PATCH = (132, 346, 82, 82)  # left, top, width, height of the mission patch on the astronaut's suit
+BIRD, AROUND = (270, 112, 60, 60), 40  # the head in the low resolution of DIV2K's 0853; what the networks see beyond
 HEADER, GAP, ZOOM = 26, 6, 3
-PLAIN, OWN, REMOVED = "#cfe3f1", "#f6d3b8", "#f0f0ea"
+PLAIN, OWN = "#cfe3f1", "#f6d3b8"
 ABLATION = {
     "plain": "plain\n4 blocks, L1",
     "L2": "L2",
@@ -48,6 +50,28 @@ def photograph() -> None:
         "original": original,
     }
     side_by_side({label: figures.crop(picture, PATCH) for label, picture in panels.items()}, ZOOM, "photo")
+
+
+def bird() -> None:
+    """The head of the bird in DIV2K's picture 0853, from the slides, at ×4: bicubic, VDSR, EDSR, EDSR+.
+
+    Only the low resolution is to be had (the folder DIV2K_0853x4), so there is no original beside them, and no PSNR.
+    """
+    path = (assets.data_root() or Path()) / "DIV2K_0853x4" / "0853x4.png"
+    if not path.is_file() or "edsr-baseline-x4" not in zoo.names():
+        return
+    left, top, width, height = BIRD
+    seen = (left - AROUND, top - AROUND, width + 2 * AROUND, height + 2 * AROUND)
+    low_res = figures.crop(images.read(path), seen)
+    network = zoo.load("edsr-baseline-x4")
+    panels = {
+        "bicubic": imresize(low_res, 4),
+        "VDSR": super_resolve(zoo.load("vdsr"), low_res, 4),
+        "EDSR": super_resolve(network, low_res, 4),
+        "EDSR+": super_resolve(network, low_res, 4, self_ensemble=True),
+    }
+    head = (4 * AROUND, 4 * AROUND, 4 * width, 4 * height)
+    side_by_side({label: figures.crop(picture, head) for label, picture in panels.items()}, 1, "bird")
 
 
 def fog() -> None:
@@ -129,7 +153,7 @@ def blocks() -> None:
 
 def network() -> None:
     """EDSR and MDSR as rows of boxes."""
-    figure, ax = drawing(7.2, 4.6, (18.4, 11.6))
+    figure, ax = drawing(7.2, 5.7, (18.4, 14.4))
 
     def row(y: float, parts: list[tuple[float, str, str]], skip: tuple[float, float]) -> None:
         for (x, text, color), following in zip(parts, [*parts[1:], None], strict=True):
@@ -141,11 +165,22 @@ def network() -> None:
         start, end = skip
         ax.plot([start, start, end, end], [y, y + 0.95, y + 0.95, y + 0.31], color=figures.INK, linewidth=1.2)
 
-    ax.text(0.2, 11.1, "EDSR", fontsize=11, fontweight="bold", color=figures.INK, va="center")
+    ax.text(0.2, 13.9, "EDSR", fontsize=11, fontweight="bold", color=figures.INK, va="center")
     parts = [(1.5, "conv", PLAIN), (4.6, "B residual\nblocks", PLAIN), (7.4, "conv", PLAIN), (9.3, "+", "#ffffff")]
-    row(9.3, [*parts, (11.6, "upsample\n×s", PLAIN), (14.6, "conv", PLAIN)], (2.8, 9.3))
-    arrow(ax, (0.0, 9.3), (0.75, 9.3))
-    arrow(ax, (15.35, 9.3), (16.3, 9.3))
+    row(12.1, [*parts, (11.6, "upsample\n×s", PLAIN), (14.6, "conv", PLAIN)], (2.8, 9.3))
+    arrow(ax, (0.0, 12.1), (0.75, 12.1))
+    arrow(ax, (15.35, 12.1), (16.3, 12.1))
+    corners = [(10.45, 11.6), (7.4, 10.9), (7.4, 7.5), (18.2, 7.5), (18.2, 10.9), (12.75, 11.6)]
+    ax.plot(*zip(*corners, strict=True), color=figures.INK, linewidth=0.8, linestyle=":")
+    for y, scale, steps in ((10.3, 2, (2,)), (9.2, 3, (3,)), (8.1, 4, (2, 2))):
+        ax.text(7.9, y, f"×{scale}", fontsize=9, color=figures.INK, ha="center", va="center")
+        for index, factor in enumerate(steps):
+            x = 9.3 + 4.7 * index
+            box(ax, x, y, "conv", PLAIN, width=1.5, height=0.8)
+            arrow(ax, (x + 0.75, y), (x + 1.25, y))
+            box(ax, x + 2.3, y, f"shuffle {factor}", PLAIN, width=2.1, height=0.8)
+            if index:
+                arrow(ax, (x - 1.35, y), (x - 0.75, y))
 
     ax.text(0.2, 7.5, "MDSR", fontsize=11, fontweight="bold", color=figures.INK, va="center")
     parts = [(7.7, "B residual\nblocks", PLAIN), (10.1, "conv", PLAIN), (11.7, "+", "#ffffff")]
@@ -267,6 +302,7 @@ def main() -> None:
     """Draw all of them."""
     with torch.inference_mode():
         photograph()
+        bird()
         fog()
     blocks()
     network()
