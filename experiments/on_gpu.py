@@ -96,15 +96,16 @@ SPEED_ONLY = {
 
 
 def order(known: Iterable[str], gpu: bool = True) -> list[str]:
-    """The networks to train, the most valuable first; without a GPU, to try the script, the last and smallest first."""
+    """The networks to train, the most valuable first; without a GPU, to try the script, the smallest first."""
     known = [name for name in known if name not in LEFT_OUT]
-    listed = [name for name in PRIORITY if name in known]
-    return (listed if gpu else listed[::-1]) + [name for name in known if name not in PRIORITY]
+    if not gpu:
+        return sorted(known, key=parameters)
+    return [name for name in PRIORITY if name in known] + [name for name in known if name not in PRIORITY]
 
 
-def is_small(name: str) -> bool:
-    """Whether a network leaves room beside it."""
-    return sum(p.numel() for p in zoo.entry(name).build().parameters()) < SMALL
+def parameters(name: str) -> int:
+    """Number of parameters of a network."""
+    return sum(p.numel() for p in zoo.entry(name).build().parameters())
 
 
 def allot(names: Sequence[str], seconds: float, small: Sequence[str] = ()) -> dict[str, float]:
@@ -426,6 +427,8 @@ def score_rows(name: str, weights: str, measure: str, scores: Iterable[Mapping])
 
 # -- a test of what only a GPU runs --
 
+CHECKED = ("vdsr", "edsr-baseline-x2", "dncnn-3", "espcn-x3")
+
 
 def short_recipe(name: str) -> Recipe:
     """Thirty steps on the pictures that every clone has, in low precision as all later trainings."""
@@ -487,10 +490,10 @@ def selftest() -> int:
     """Run all checks, one line each; the number of those that failed."""
     os.environ.setdefault("STARTED", str(time.monotonic()))
     WORK.mkdir(parents=True, exist_ok=True)
-    networks, failed = ("vdsr", "edsr-baseline-x2", "dncnn-3", "espcn-x3"), 0
+    failed = 0
     with alone():
         for check in (trains, is_captured, samples_again, resumes):
-            for name in networks if check is not resumes else networks[-1:]:
+            for name in CHECKED if check is not resumes else CHECKED[-1:]:
                 try:
                     say(f"{check.__name__} {name}", check(name))
                 except Exception as error:
@@ -643,7 +646,7 @@ def main() -> None:
     names = os.environ.get("NETWORKS", "").split() or order(zoo.RESTORERS, GPU)
     if strangers := [name for name in names if name not in zoo.RESTORERS]:
         sys.exit(f"NETWORKS: {', '.join(strangers)} cannot be trained here, but {', '.join(zoo.RESTORERS)} can")
-    small = [name for name in names if is_small(name)]
+    small = [name for name in names if parameters(name) < SMALL]
     names = list(allot(names, (1 - MEASURING) * (last - CLOSING - start), small))
     print("to train:", *names, flush=True)
     page = os.environ.get("NOTEBOOK", "01-srcnn" if GPU else "none")

@@ -42,7 +42,7 @@ def test_newcomers_of_the_registry_come_in_by_themselves(on_gpu):
 
 
 def test_without_a_gpu_the_smallest_come_first(on_gpu):
-    assert on_gpu.order(["vdsr", "espcn-x3"], gpu=False) == ["espcn-x3", "vdsr"]
+    assert on_gpu.order(["vdsr", "srcnn-955-x3", "espcn-x3"], gpu=False) == ["espcn-x3", "srcnn-955-x3", "vdsr"]
 
 
 def test_time_is_shared_by_value(on_gpu):
@@ -65,7 +65,8 @@ def test_somebody_gets_all_of_a_short_time(on_gpu):
 
 
 def test_networks_are_small_by_their_parameters(on_gpu):
-    assert [name for name in on_gpu.PRIORITY if on_gpu.is_small(name)] == ["espcn-x3", "srcnn-955-x3"]
+    small = [name for name in on_gpu.PRIORITY if on_gpu.parameters(name) < on_gpu.SMALL]
+    assert small == ["espcn-x3", "srcnn-955-x3"]
 
 
 def test_in_eight_minutes_the_most_valuable_networks_have_a_minute_or_more(on_gpu):
@@ -248,6 +249,35 @@ def test_a_network_is_measured_trained_and_scored(on_gpu, tmp_path, monkeypatch,
     said = capsys.readouterr().out
     assert "from the package," in said
     assert "from scratch" in said
+
+
+def test_the_self_test_passes_on_a_cpu(on_gpu, monkeypatch, capsys):
+    monkeypatch.setattr(on_gpu, "CHECKED", ("espcn-x3",))
+    monkeypatch.setattr(on_gpu, "DEVICE", "cpu")
+    monkeypatch.setattr(on_gpu, "best_device", lambda: "cpu")
+    monkeypatch.setenv("STARTED", str(time.monotonic()))
+    assert on_gpu.selftest() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0].split("  ")[-1] for line in lines] == [
+        f"{check} espcn-x3" for check in ("trains", "is_captured", "samples_again", "resumes")
+    ]
+
+
+def test_the_self_test_counts_what_fails_and_goes_on(on_gpu, monkeypatch, capsys):
+    def broken(name):
+        raise ValueError("two\nlines")
+
+    def works(name):
+        return "as it should"
+
+    for name, check in {"trains": broken, "is_captured": works, "samples_again": broken, "resumes": works}.items():
+        monkeypatch.setattr(on_gpu, name, check)
+    monkeypatch.setattr(on_gpu, "CHECKED", ("espcn-x3",))
+    monkeypatch.setenv("STARTED", "0")
+    assert on_gpu.selftest() == 2
+    out = capsys.readouterr().out
+    assert out.count("broken espcn-x3: FAILED: two lines") == 2
+    assert out.count("works espcn-x3: as it should") == 2
 
 
 # -- the folder that is sent to a GPU --
