@@ -69,7 +69,7 @@ LARGER = 4  # times the batch of the recipe, which was made for a CPU
 LEAST, LEAST_SMALL = 60.0, 20.0  # seconds that the training of a network, and of a small one, is worth starting for
 MOST_SMALL = 25.0  # seconds after which a small network gains little
 TRIAL = 0.06  # part of a network's time that each of the two starts is tried for
-SURE, SURE_IN_COMPANY = 0.92, 0.80  # part of the steps measured that a schedule counts on, so that it ends in time
+SURE, SURE_IN_COMPANY = 0.85, 0.80  # part of the steps measured that a schedule counts on, so that it ends in time
 SPEED_SECONDS = 2.5  # for which each training's speed is measured
 TESTING = 60.0  # seconds that the self-test may take
 MEASURING = 0.3  # part of the whole time after which no training waits for measurements any more
@@ -326,8 +326,9 @@ def train(name: str) -> None:
     with alone():
         measured = measured_speed(recipe)
         begun = time.monotonic()
-        before = None if trained is None else validate(trained)
-        validation_seconds = 5.0 if trained is None else time.monotonic() - begun
+        before = validate(trained or (recipe.deployed or recipe.model)().eval())  # untrained: for the time alone
+        validation_seconds = time.monotonic() - begun
+    before = None if trained is None else before
     package = "no weights" if before is None else f"{measure} {before:.3f}"
     say(name, f"{in_words(measured)}; in the package: {package}")
     write(WORK / f"{name}.speed", measured)
