@@ -4,19 +4,22 @@
 # For a machine that has a GPU, Python with torch, torchvision, accelerate, safetensors, numpy, scikit-image,
 # scikit-learn and matplotlib, and no network. Beforehand, where there is one, in the root of the repository:
 #
-#   imtrans data pack BSD200 BSD500_test Set5 on-gpu/data.zip
 #   python3 -m pip download --no-deps --only-binary=:all: --dest on-gpu/wheels \
 #       pooch platformdirs ipython traitlets decorator ipython-pygments-lexers pygments matplotlib-inline \
 #       comm stack_data executing asttokens pure_eval prompt_toolkit 'wcwidth<0.3' pexpect ptyprocess
+#   python3 experiments/on_gpu_pack.py on-gpu/pack
 #
-# The first two wheels are needed, the others run the notebook. Repository, pictures and wheels have about 60 MiB;
-# without BSD200, which halves the training pictures, 14 MiB less. Then, there:
+# The first two wheels are needed, the others run the notebook. The second command makes a folder of at most 60 MiB,
+# pictures and wheels included: the whole repository with them has more. Bring the folder there, and in it:
 #
 #   MINUTES=8 OUT=somewhere bash experiments/on_gpu.sh
 #
 # and back here, for each network that gained (gpu-scores.csv says which):
 #
 #   unzip somewhere/trained-1.zip -d runs; IMTRANS_RUNS=runs imtrans publish NAME
+#
+# A training that was cut off has its checkpoint.pt in the archive as well: `imtrans.training.fit` continues it by the
+# recipe of on_gpu.gpu_recipe(NAME) with the steps that the checkpoint names.
 #
 # MINUTES   All of it ends after so many (8).
 # OUT       The folder for what comes out, at most 8 files of 16 MiB each (on-gpu/out).
@@ -32,7 +35,12 @@ mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 carried=${CARRIED:-on-gpu}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+service=
+close() {
+    [ -z "$service" ] || echo quit | timeout 10 nvidia-cuda-mps-control
+    rm -rf "$work"
+}
+trap close EXIT
 
 # A wheel is an archive whose content can be imported as it is: nothing is installed, pip is not needed.
 for wheel in "$carried"/wheels/*.whl; do
@@ -42,5 +50,18 @@ if [ -e "$carried/data.zip" ]; then
     python3 -m zipfile -e "$carried/data.zip" "$work/data"
     export IMTRANS_DATA=$work/data
 fi
-export OUT WORK=$work IMTRANS_RUNS=$work/runs PYTHONPATH=src:$work/site PYTHONUNBUFFERED=1 MINUTES=${MINUTES:-8}
+# With this service several processes compute at the same time; without, they take turns. Where it starts but a GPU
+# cannot be reached by it, all goes without.
+if [ -z "${CUDA_MPS_PIPE_DIRECTORY:-}" ] && command -v nvidia-cuda-mps-control >/dev/null; then
+    export CUDA_MPS_PIPE_DIRECTORY=$work/mps CUDA_MPS_LOG_DIRECTORY=$work/mps-log
+    mkdir "$CUDA_MPS_PIPE_DIRECTORY" "$CUDA_MPS_LOG_DIRECTORY"
+    if ! { timeout 10 nvidia-cuda-mps-control -d &&
+        timeout 60 python3 -c 'import torch; torch.zeros(1, device="cuda").sum().item()'; } >/dev/null 2>&1; then
+        echo quit | timeout 10 nvidia-cuda-mps-control >/dev/null 2>&1
+        unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
+    else
+        service=started
+    fi
+fi
+export OUT WORK=$work IMTRANS_RUNS=$work/runs PYTHONPATH=$PWD/src:$work/site PYTHONUNBUFFERED=1 MINUTES=${MINUTES:-8}
 python3 experiments/on_gpu.py 2>&1 | tee "$OUT/log.txt"

@@ -585,6 +585,41 @@ def test_train_shares_minutes_and_continues_what_was_cut_off(capsys, runs_dir, p
     assert again.count("passed over") == 2
 
 
+def test_a_planned_training_that_was_cut_off_is_continued_by_its_own_plan(capsys, runs_dir, photographs, monkeypatch):
+    fast = Pace(start=0.0, step=3e-3)  # much faster than it is: the time is up before the schedule ends
+    monkeypatch.setattr("imtrans.runs.shares.measure", lambda build, *_, **__: build() and fast)
+    first = ("train", "srcnn-x3", "--data", photographs, "--device", "cpu", "--minutes", 0.01)
+    out = succeeds(capsys, *first)
+    planned = int(re.search(r": ([\d,]+) steps in", out)[1].replace(",", ""))
+    done = int(re.search(r"step ([\d,]+) of", out)[1].replace(",", ""))
+    assert 1 <= done < planned
+    assert "--resume continues" in out
+    again = succeeds(capsys, *first[:-1], 1, "--resume")
+    assert "steps in" not in again  # no second plan
+    assert f"srcnn-x3: step {planned:,} of {planned:,}" in again
+
+
+def test_a_training_that_fails_leaves_the_others_their_time(capsys, runs_dir, photographs):
+    data = ("--data", photographs, "--device", "cpu", "--steps", 2)
+    (runs_dir / "srcnn-x2-quick").mkdir(parents=True)
+    (runs_dir / "srcnn-x2-quick" / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(each) for each in ("train", "srcnn-x2", "srcnn-x3", *data, "--resume")])
+    assert stop.value.code == 2
+    out, err = capsys.readouterr()
+    assert "srcnn-x3: step 2 of 2" in out
+    assert "checkpoint.pt is damaged" in err
+    assert err.splitlines()[-1] == "imtrans: 1 of 2 trainings failed: srcnn-x2"
+
+
+def test_what_cannot_begin_is_refused_before_another_network_trains(capsys, runs_dir, photographs):
+    (runs_dir / "srcnn-x2-quick").mkdir(parents=True)
+    (runs_dir / "srcnn-x2-quick" / "options.json").write_text("{")
+    both = ("train", "srcnn-x3", "srcnn-x2", "--data", photographs, "--device", "cpu", "--steps", 2, "--resume")
+    assert "options.json is damaged" in fails(capsys, *both)
+    assert not (runs_dir / "srcnn-x3-quick").exists()
+
+
 def test_a_training_that_has_begun_keeps_its_schedule(capsys, runs_dir, photographs):
     first = ("train", "srcnn-x3", "--steps", 3, "--data", photographs, "--device", "cpu", "--seconds", 0)
     succeeds(capsys, *first)

@@ -32,7 +32,7 @@ def test_the_steps_add_up(clock):
 
 
 def test_a_resumed_training_counts_on_from_its_earlier_seconds(clock):
-    assert laps(Stopwatch(60.0, clock), clock, 0.5) == pytest.approx(60.5)
+    assert laps(Stopwatch(60.0, clock=clock), clock, 0.5) == pytest.approx(60.5)
 
 
 def test_a_pause_counts_as_one_usual_step(clock):
@@ -45,6 +45,28 @@ def test_a_step_that_is_somewhat_slower_counts_in_full(clock):
     watch = Stopwatch(clock=clock)
     laps(watch, clock, *[0.5] * 20)
     assert laps(watch, clock, 4.0) == pytest.approx(14.0)
+
+
+def test_a_short_stop_of_slow_steps_is_a_pause(clock):
+    watch = Stopwatch(clock=clock)
+    laps(watch, clock, *[2.0] * 20)
+    assert laps(watch, clock, 12.0) == pytest.approx(42.0)
+
+
+def test_a_training_that_was_resumed_on_its_machine_knows_what_a_pause_is(clock):
+    assert laps(Stopwatch(40.0, steps=20, clock=clock), clock, 60.0) == pytest.approx(42.0)
+
+
+def test_a_training_that_was_resumed_elsewhere_counts_its_first_steps_in_full(clock):
+    assert laps(Stopwatch(40.0, clock=clock), clock, 60.0) == pytest.approx(100.0)
+
+
+def test_a_pause_between_two_looks_at_a_gpu_is_seen(clock):
+    watch = Stopwatch(clock=clock)
+    for seconds in (1.0, 1.0, 9.0):  # ten steps each
+        clock.now += seconds
+        watch.lap(steps=10)
+    assert watch.seconds == pytest.approx(3.0)
 
 
 def test_the_first_steps_may_be_slow_without_being_a_pause(clock):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -120,6 +121,35 @@ def test_a_cpu_takes_the_samples_of_the_host():
     run = train(srcnn_recipe(workers=0, steps=2))
     assert run.sampler == "host"
     assert "sampler" not in run.log[0]
+
+
+def test_a_training_that_moves_from_gpu_to_cpu_and_back_says_which_steps_had_which_samples(tmp_path, monkeypatch):
+    recipe = srcnn_recipe(workers=0, steps=4000)  # a long training logs every twentieth step alone
+    run, steps = None, 0
+    for gpu in (True, False, False, True):
+        monkeypatch.setattr("imtrans.training.loop._is_gpu", lambda device, gpu=gpu: gpu)
+        run = train(recipe, folder=tmp_path, resume=True, seconds=0.0)
+        assert run.step > steps
+        steps = run.step
+    assert run.sampler == "device, then host, then device"
+    named = [(entry["step"], entry["sampler"]) for entry in run.log if "sampler" in entry]
+    assert [sampler for _, sampler in named] == ["device", "host", "device"]
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert saved["sampler"] == run.sampler
+
+
+def test_an_old_checkpoint_tells_by_its_log_what_made_its_samples(gpu, tmp_path, monkeypatch):
+    train(srcnn_recipe(workers=0), folder=tmp_path, seconds=0.0)
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del saved["sampler"], saved["machine"]
+    torch.save(saved, tmp_path / "checkpoint.pt")
+    monkeypatch.setattr("imtrans.training.loop._is_gpu", lambda device: False)
+    assert train(srcnn_recipe(workers=0), folder=tmp_path, resume=True).sampler == "device, then host"
+
+
+def test_seconds_may_count_from_before_the_pictures_were_read():
+    assert train(srcnn_recipe(workers=0), seconds=60.0, begun=time.monotonic() - 100).step == 1
+    assert train(srcnn_recipe(workers=0, steps=3), seconds=60.0, begun=time.monotonic()).step == 3
 
 
 def test_kinds_of_samples_that_no_device_makes_come_from_the_host(gpu):

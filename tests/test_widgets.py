@@ -1,6 +1,7 @@
 """Widgets: plain HTML with labels, that a page can move without a kernel and without a file of script."""
 
 import re
+import sys
 
 import pytest
 import torch
@@ -45,6 +46,12 @@ def test_before_after_shows_the_pictures_that_came():
 def test_before_after_of_different_sizes():
     with pytest.raises(ValueError, match="different sizes"):
         widgets.before_after(picture(6), picture(7), alt="noise")
+
+
+def test_a_slider_without_ipywidgets_is_its_frames(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    slider = widgets.slider(lambda value: figures.strip({"x": picture()}, alt="x"), [1, 2], label="n", alt="two")
+    assert set(slider._repr_mimebundle_()) == {"text/html", "text/plain"}
 
 
 def test_frames_show_one_at_a_time():

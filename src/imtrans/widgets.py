@@ -131,12 +131,12 @@ class Slider:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         # A front end with a kernel takes the first of these that it knows; a stored page, the HTML.
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.live().model_id}
-        return {
-            "application/vnd.jupyter.widget-view+json": view,
-            "text/html": self.frames.markup,
-            "text/plain": self.frames.words,
-        }
+        frames = {"text/html": self.frames.markup, "text/plain": self.frames.words}
+        try:
+            view = {"version_major": 2, "version_minor": 0, "model_id": self.live().model_id}
+        except ImportError:  # without ipywidgets the frames move all the same
+            return frames
+        return {"application/vnd.jupyter.widget-view+json": view} | frames
 
 
 def slider(

@@ -1,6 +1,8 @@
 """The command that trains networks."""
 
 import math
+import sys
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,7 +31,7 @@ def train(
     """Train networks by their recipes, one after the other.
 
     A training keeps its checkpoint, and at its end weights, card and log, in the folder NAME-BUDGET among the runs
-    (IMTRANS_RUNS).
+    (IMTRANS_RUNS). One that fails leaves its time to those after it; the command then ends with status 2.
 
     Args:
         names: Names of networks, srcnn-x3 for instance.
@@ -56,16 +58,29 @@ def train(
         raise ValueError("--minutes sets the length of all trainings: leave --seconds and --steps out")
     folders = tuple(str(folder.absolute()) for folder in data)
     options = Options(steps=steps, seed=seed, rate_factor=rate_factor, data=folders, start=from_)
-    how = {"resume": resume, "device": device}
+    begun = time.monotonic()
+    trainings = [Training(name, budget) for name in names]
+    for training in trainings[1:]:  # what cannot begin is refused before the first one has trained
+        if not (resume and training.finished(options)):
+            training.recipe(training.options(options) if resume else options)
+    failed = []
+
+    def one(number: int, share: float | None) -> None:
+        try:
+            _train(trainings[number], options, share, plans=minutes is not None, resume=resume, device=device)
+        except (ValueError, OSError, FloatingPointError) as error:
+            if len(names) == 1:
+                raise
+            print(f"imtrans: {' '.join(str(error).split())}", file=sys.stderr)
+            failed.append(names[number])
+
     if minutes is None:
-        for name in names:
-            _train(Training(name, budget), options, seconds, **how)
+        for number in range(len(names)):
+            one(number, seconds)
     else:
-        in_turn(
-            60 * minutes,
-            parts,
-            lambda number, share: _train(Training(names[number], budget), options, share, plans=True, **how),
-        )
+        in_turn(60 * minutes - (time.monotonic() - begun), parts, one)
+    if failed:
+        raise ValueError(f"{len(failed)} of {len(names)} trainings failed: {', '.join(failed)}")
 
 
 def _parts(names: tuple[str, ...], minutes: float | None, shares: str | None) -> list[float]:
@@ -90,9 +105,9 @@ def _train(
     options: Options,
     seconds: float | None,
     *,
+    plans: bool,
     resume: bool,
     device: str | None,
-    plans: bool = False,
 ) -> None:
     """Run a training and print its result; with ``plans`` its schedule is made as long as fits into ``seconds``."""
     name = training.name

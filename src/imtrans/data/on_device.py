@@ -41,7 +41,7 @@ class Random:
     def integers(self, low: int, high: int | Tensor) -> Tensor:
         """(N,) integers from ``low`` to below ``high``, which may be another one for each."""
         drawn = (self.uniform() * (high - low)).long()
-        return low + torch.minimum(drawn, torch.as_tensor(high - low - 1, device=drawn.device))  # 0.99999997 · high
+        return low + drawn.clamp(max=high - low - 1)  # 0.99999997 · high rounds up
 
     def normal_like(self, x: Tensor) -> Tensor:
         """Standard normal numbers in the shape of ``x``."""

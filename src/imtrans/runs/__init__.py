@@ -13,6 +13,7 @@ import copy
 import dataclasses
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,7 +168,7 @@ class Training:
         Args:
             options: What is asked for beyond the recipe.
             resume: Continue from the checkpoint, with the options of the start; without a checkpoint, start.
-            seconds: Time after which to stop, with a checkpoint.
+            seconds: Time after which to stop, with a checkpoint; to read the pictures belongs to it.
             device: "cpu", or None for the best device available.
             report: Called with each sentence that a user should read.
 
@@ -180,6 +181,7 @@ class Training:
             FileNotFoundError: If pictures or weights are missing.
             FloatingPointError: When the loss is no longer finite. The last checkpoint is kept.
         """
+        begun = time.monotonic()
         if resume:
             options = self.options(options)
         recipe = self.recipe(options)
@@ -201,6 +203,7 @@ class Training:
             initial=initial,
             validate=validator(zoo.entry(self.name)),
             seconds=seconds,
+            begun=begun,
             device=device,
         )
         if main_process:

@@ -12,9 +12,10 @@ from torch import nn
 
 from imtrans import zoo
 from imtrans.runs import Options, Training, validator
-from imtrans.training import Recipe, fit
+from imtrans.training import Recipe, Run, fit
 
 SPARE = 0.05  # part of a share that no schedule counts on: a machine is not equally fast at all times
+TOGETHER = 1e-3  # seconds within which calls of ``on_step`` belong to one group
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,57 @@ def share(seconds: float, shares: Sequence[float]) -> list[float]:
     return [seconds * part / sum(shares) for part in shares]
 
 
+def seconds_per_step(ends: Sequence[tuple[int, float]]) -> float | None:
+    """Time per step, from (step, time) of each call of ``on_step``.
+
+    On a GPU the calls come in groups: the last one of each tells when its steps had ended. The first half is left out,
+    as the first steps of a device are slow.
+
+    Returns:
+        Seconds, or None if the calls of one group alone are there.
+    """
+    following = [*ends[1:], (0, float("inf"))]
+    ended = [end for end, after in zip(ends, following, strict=False) if after[1] - end[1] > TOGETHER]
+    if len(ended) < 2:
+        return None
+    (first, begun), (last, now) = ended[(len(ended) - 1) // 2], ended[-1]
+    return (now - begun) / (last - first)
+
+
+def timed(
+    recipe: Recipe, seconds: float, *, device: str | None = None, clock: Callable[[], float] = time.monotonic
+) -> tuple[Run, Pace]:
+    """Train for some seconds, or for three steps where they are too few for two of them.
+
+    Args:
+        recipe: Recipe of the training, of which nothing is kept.
+        seconds: How long to train, from the first step on.
+        device: "cpu", or None for the best device available.
+        clock: Function that returns the time in seconds.
+
+    Returns:
+        The run, and its pace without a validation.
+    """
+    for attempt, limit in ((recipe, seconds), (replace(recipe, steps=3), None)):
+        begun, ends = clock(), []
+        run = fit(
+            attempt,
+            seconds=limit,
+            device=device,
+            progress=False,
+            on_step=lambda step, loss, ends=ends: ends.append((step, clock())),
+        )
+        spent, step = clock() - begun, seconds_per_step(ends)
+        if step is not None:
+            break
+    else:
+        step = spent / run.step
+    return run, Pace(max(0.0, spent - step * (run.step - 1)), max(step, 1e-6))
+
+
 def measure(
     build: Callable[[], Recipe],
-    validate: Callable[[nn.Module], object],
+    watch: Callable[[], Callable[[nn.Module], object]],
     *,
     seconds: float = 3.0,
     device: str | None = None,
@@ -71,23 +120,20 @@ def measure(
 
     Args:
         build: Function that returns the recipe; reading its pictures belongs to the start.
-        validate: Function of the network that is called once.
+        watch: Function that returns what the training is validated by, a function of the network; it belongs to the
+            start as well.
         seconds: How long to train.
         device: "cpu", or None for the best device available.
         clock: Function that returns the time in seconds.
     """
     begun = clock()
     recipe = build().stretched(0)  # the last stage, whose steps take the longest
-    ends: list[float] = []
-    run = fit(recipe, seconds=seconds, device=device, progress=False, on_step=lambda step, loss: ends.append(clock()))
+    validate = watch()
+    prepared = clock() - begun
+    run, pace = timed(recipe, seconds, device=device, clock=clock)
     trained = clock()
     validate(run.model.to(run.device))  # where a training validates
-    validated = clock()
-    # The first steps of a device are slow, and losses may be reported in groups: the second half tells.
-    half = len(ends) // 2
-    step = (ends[-1] - ends[half]) / (len(ends) - 1 - half) if len(ends) > 2 else ends[-1] - begun
-    start = max(0.0, trained - begun - step * (len(ends) - 1))
-    return Pace(start, max(step, 1e-6), validated - trained)
+    return replace(pace, start=prepared + pace.start, validation=clock() - trained)
 
 
 def plan(
@@ -108,8 +154,7 @@ def plan(
         clock: Function that returns the time in seconds.
 
     Returns:
-        The options with the number of steps, and the time after which the training has to stop in any case, counted
-        from its first step.
+        The options with the number of steps, and the time that is left for the training, its start included.
 
     Raises:
         ValueError: On an unknown name, budget or option.
@@ -122,10 +167,10 @@ def plan(
         recipes.append(training.recipe(options))
         return recipes[-1]
 
-    pace = measure(build, validator(zoo.entry(training.name)), device=device, clock=clock)
+    pace = measure(build, lambda: validator(zoo.entry(training.name)), device=device, clock=clock)
     left = end - clock()
     steps = pace.steps_within(left, validations(recipes[-1]))
-    return replace(options, steps=steps), max(0.0, left - pace.start)
+    return replace(options, steps=steps), max(0.0, left)
 
 
 def in_turn(

@@ -28,8 +28,9 @@ def captured(network: nn.Module, example: Tensor, dtype: torch.dtype | None) -> 
     # The cache of autocast would keep tensors of the capture.
     autocast = torch.autocast("cuda", dtype, cache_enabled=False) if dtype else nullcontext()
     try:
-        # Convolutions are tried out once and then stay as they are: the shapes never change.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=True), autocast:
+        # Convolutions are tried out once and then stay as they are: the shapes never change. fp32 stays what it is.
+        tf32 = torch.backends.cudnn.allow_tf32
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=tf32), autocast:
             torch.cuda.make_graphed_callables(network, (example,), allow_unused_input=True)
     except Exception as error:  # whatever a network does that cannot be captured, it can be done step by step
         network.forward = forward

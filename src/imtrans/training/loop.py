@@ -35,6 +35,7 @@ def fit(
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     on_step: Callable[[int, float], None] | None = None,
     seconds: float | None = None,
+    begun: float | None = None,
     progress: bool = True,
     device: str | None = None,
     checkpoint_seconds: float = 60.0,
@@ -51,6 +52,7 @@ def fit(
         on_step: Function that is called with step and loss of each step: a live curve. On a GPU the calls
             come in groups.
         seconds: Time after which to stop, with a checkpoint. The schedule does not shrink: ``resume`` does the rest.
+        begun: Time, of `time.monotonic`, from which ``seconds`` are counted; None for the first step.
         progress: Whether to show a progress bar.
         device: "cpu", or None for the best device available.
         checkpoint_seconds: Time between checkpoints.
@@ -85,7 +87,7 @@ def fit(
     average = {name: value.clone() for name, value in model.state_dict().items()} if recipe.ema else None
 
     # --- Resume: weights, moments and random state of the checkpoint ---
-    step, spent, log = 0, 0.0, []
+    step, spent, log, machine = 0, 0.0, [], hardware.processor_name(device.type)
     if saved:
         step, spent, log = saved["step"], saved["seconds"], read_log(folder, saved["step"])
         model.load_state_dict(saved["model"])
@@ -111,6 +113,8 @@ def fit(
             "random": torch.get_rng_state(),
             "precision": _name(dtype or torch.float32),
             "layout": _name(layout),
+            "sampler": samplers,
+            "machine": machine,
         }
 
     # --- Samples: each process takes its share of every batch; a GPU makes its own ---
@@ -136,10 +140,16 @@ def fit(
     silent = not (progress and main) or "CI" in os.environ
     bar = tqdm(total=recipe.steps, initial=step, desc=recipe.name, disable=silent)
     log_every = max(1, recipe.steps // 200)
+    # The first checkpoints do not name what made the samples, their logs do.
     sampler_name = "host" if sampler is None else "device"
+    earlier = (saved or {}).get("sampler") or (log[0].get("sampler", "host") if log else None)
+    other_sampler = sampler_name != (earlier or "host").split()[-1]
+    samplers = f"{earlier}, then {sampler_name}" if earlier and other_sampler else earlier or sampler_name
     losses: list[Tensor] = []
-    started = saved_at = time.monotonic()
-    watch = Stopwatch(spent)
+    saved_at = time.monotonic()
+    started = saved_at if begun is None else begun
+    # How long a step takes is known where this machine has trained before.
+    watch = Stopwatch(spent, step if saved and saved.get("machine") == machine else 0)
 
     for observed, clean in batches:
         # --- Set the learning rates of this step ---
@@ -174,7 +184,7 @@ def fit(
         # --- Agree with the other processes: the mean losses, and whether the time of any is up ---
         losses.append(loss.detach())
         last = step == recipe.steps
-        logs = step <= 5 or step % log_every == 0 or last
+        logs = step <= 5 or step % log_every == 0 or last or other_sampler
         validates = validate and (last or (recipe.validate_every and step % recipe.validate_every == 0))
         if _is_gpu(device) and not (logs or validates or step % REPORT_EVERY == 0):
             continue  # to read a loss, the device must wait for the host
@@ -201,8 +211,8 @@ def fit(
             bar.set_postfix(loss=f"{value:.3g}", **{name: f"{score:.2f}" for name, score in scores.items()})
         if main and (logs or scores):
             log.append({"step": step, "loss": value, "lr": rate, "seconds": round(watch.seconds, 2), **scores})
-            if sampler is not None and step == 1:
-                log[-1]["sampler"] = "device"
+            if other_sampler:
+                log[-1]["sampler"], other_sampler = sampler_name, False
             if folder:
                 append_to_log(folder, log[-1])
 
@@ -217,7 +227,7 @@ def fit(
 
     bar.close()
     deployed.load_state_dict(model.state_dict() if average is None else average)
-    return Run(recipe, deployed.cpu(), step, watch.seconds, log, device.type, sampler_name)
+    return Run(recipe, deployed.cpu(), step, watch.seconds, log, device.type, samplers)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ class Run:
         seconds: Time of the training steps, summed over all resumed parts; without validations and pauses.
         log: One dict per logged step: step, loss, lr, seconds, and the scores that ``validate`` returned.
         device: Device of the training, "cpu" or "cuda".
-        sampler: What made the samples: "host" (`imtrans.data.pairs`) or "device" (`imtrans.data.on_device`).
+        sampler: What made the samples: "host" (`imtrans.data.pairs`), "device" (`imtrans.data.on_device`), or both in
+            their order, "device, then host".
     """
 
     recipe: Recipe
