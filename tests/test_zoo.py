@@ -242,6 +242,18 @@ def test_a_card_says_when_a_picture_of_set5_was_among_the_training_pictures(name
         assert "the woman" in card.get("note", "")
 
 
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name in zoo.RESTORERS])
+def test_a_card_names_a_gap_to_the_paper(name):
+    card = zoo.card(name)
+    if card["model_in_paper"] is None:
+        return
+    for score in card["scores"]:
+        same = {key: score.get(key) for key in ("set", "scale", "sigma", "quality", "protocol")}
+        for row in published.rows(card["paper"], model=card["model_in_paper"], **same):
+            if row["psnr"] is not None and score["psnr"] < row["psnr"] - 0.1:
+                assert "below its paper" in card.get("note", ""), same
+
+
 def test_weights_are_light():
     files = [path for path in zoo.FOLDER.iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 40e6
