@@ -58,7 +58,7 @@ def main() -> None:
         runs = [optimise(network, *pair) for pair in pairs]
         mean = [[fmean(run[step][part] for run in runs) for part in (0, 1)] for step in range(STEPS)]
         rows = [{"step": n, "content": f"{c:.4f}", "style": f"{s:.4f}"} for n, (c, s) in enumerate(mean, start=1)]
-        experiments.write("adain-curve", rows)
+        experiments.write("adain-curve", [row | {"features": "hybrid"} for row in rows])
 
     decoder = zoo.load("adain")
     ways = {
@@ -76,7 +76,7 @@ def main() -> None:
         equal = next((row for row in rows if row["style"] <= style), rows[-1])
         level = {"way": way, "content": f"{content:.3f}", "style": f"{style:.3f}"}
         levels.append(level | {"equal": equal["step"], "content_then": f"{equal['content']:.3f}"})
-    experiments.write("adain-level", levels)
+    experiments.write("adain-level", [row | {"features": "hybrid"} for row in levels])
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def main() -> None:
         middle = {key: median(float(row[key]) for row in found) if key in found[0] else None for key in columns}
         rows.append({"way": name} | {key: "" if value is None else f"{value:.3f}" for key, value in middle.items()})
         print(rows[-1], flush=True)
-    experiments.write("adain-statistics", rows)
+    experiments.write("adain-statistics", [row | {"features": "hybrid"} for row in rows])
 
     targets = [(network.encode(content), network.encode(style)) for content, style in pairs]
     negative, energy, floor = [], [], []
@@ -111,7 +111,7 @@ def main() -> None:
         energy.append((t.clamp(max=0).square().sum() / t.square().sum()).item())
         floor.append(relative_error(again, t).item())
     row = {"pairs": len(pairs), "negative": f"{100 * median(negative):.0f}", "energy": f"{100 * median(energy):.1f}"}
-    experiments.write("adain-target", [row | {"reached": f"{median(floor):.3f}"}])
+    experiments.write("adain-target", [row | {"reached": f"{median(floor):.3f}", "features": "hybrid"}])
 
 
 if __name__ == "__main__":

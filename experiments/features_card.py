@@ -2,20 +2,21 @@
 
 Writes results/features-ranks.csv: at each tap, the rank correlation of distances by the two networks, over 200 pairs of
 pictures that no training sees. Writes results/features-transfer.csv and book/static/figures/features-transfer.jpg: four
-transfers by each network, judged in the features of a third, SqueezeNet's. Needs ImageNet1000_256, the hybrid and
-SqueezeNet. Four minutes on two cores.
+transfers by each network, judged in the features of a third, SqueezeNet's. Writes both in short on the card. Needs
+ImageNet1000_256, the hybrid and SqueezeNet. Four minutes on two cores.
 """
 
+import json
 import sys
 import time
-from statistics import fmean
+from statistics import fmean, median
 
 import numpy as np
 import torch
 from style_sheet import CONTENTS, FIGURES, STEPS, STYLES, content, sheet, style
 from torch import Tensor, nn
 
-from imtrans import experiments, images, losses, stylize
+from imtrans import assets, experiments, images, losses, stylize, zoo
 from imtrans.data import benchmarks, distortions
 from imtrans.models import features, lpips
 
@@ -99,6 +100,24 @@ def write_transfers() -> None:
     images.to_pil(both).save(FIGURES / "features-transfer.jpg", quality=86)
 
 
+def write_card() -> None:
+    """The two tables in short, as ``measured`` on the card of the weights."""
+    path = zoo.FOLDER / "features-small.json"
+    card, ranks = json.loads(path.read_text()), experiments.rows("features-ranks")
+    transfers = experiments.rows("features-transfer")
+    values = [row[kind] for row in ranks for kind in ("content", "style")]
+    of_pairs = f"{min(values):.2f} to {max(values):.2f}, median {median(values):.2f}"
+    errors = {way: fmean(row[way] for row in transfers) for way in ("untouched", *TRUNKS)}
+    measured = {
+        f"rank correlation with the hybrid, {ranks[0]['count']} pairs per tap": of_pairs,
+        f"Gram error in SqueezeNet's features, {len(transfers)} transfers": ", ".join(
+            f"{way} {error:.2f}" for way, error in errors.items()
+        ),
+    }
+    card |= {"measured": measured, "sha256": card.pop("sha256")}
+    assets.write_whole(path, (json.dumps(card, indent=1) + "\n").encode())
+
+
 if __name__ == "__main__":
-    for part in sys.argv[1:] or ("ranks", "transfers"):
-        {"ranks": write_ranks, "transfers": write_transfers}[part]()
+    for part in sys.argv[1:] or ("ranks", "transfers", "card"):
+        {"ranks": write_ranks, "transfers": write_transfers, "card": write_card}[part]()

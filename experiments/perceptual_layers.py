@@ -34,7 +34,7 @@ def main() -> None:
             means = {key: fmean(of_tap) for key, of_tap in values.items()}
             shares[name] = f"{100 * means[tap] / sum(means.values()):.1f}"
         rows.append({"tap": tap} | shares | {"error": f"{fmean(relative[tap]):.2f}"})
-    experiments.write("perceptual-layers", rows)
+    experiments.write("perceptual-layers", [row | {"features": "hybrid"} for row in rows])
 
 
 if __name__ == "__main__":

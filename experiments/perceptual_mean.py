@@ -54,7 +54,7 @@ def main() -> None:
         share = sharpness(picture) / sharpness(middle)
         rows.append({"answer": name, "mse": f"{1e4 * error:.1f}", "features": f"{away:.3f}",
                      "sharpness": f"{100 * share:.0f}"})  # fmt: skip
-    experiments.write("perceptual-mean", rows)
+    experiments.write("perceptual-mean", [row | {"trunk": "hybrid"} for row in rows])
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def main() -> None:
             print(row, flush=True)
             picture = network(exposure * chelsea).clamp(0, 1)
             images.write(experiments.FOLDERS[-1] / f"perceptual-norm-{name}-{light}.png", picture)
-    experiments.write("perceptual-norm", rows)
+    experiments.write("perceptual-norm", [row | {"features": "hybrid"} for row in rows])
 
 
 if __name__ == "__main__":

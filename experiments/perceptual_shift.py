@@ -74,7 +74,7 @@ def main() -> None:
             for name in found[0]:
                 shares = [f[name] / u[name] for f, u in zip(found, unlike, strict=True)]
                 rows.append({"space": name, "shift": shift, "share": f"{100 * fmean(shares):.2f}"})
-        experiments.write("perceptual-shift", rows)
+        experiments.write("perceptual-shift", [row | {"features": "hybrid"} for row in rows])
         rows = []
         damaged = [copies(window) for window in windows]
         psnr = fmean(metrics.psnr(d["shift"], d["original"]).item() for d in damaged)
@@ -84,7 +84,7 @@ def main() -> None:
                 shares = [f[name] / u[name] for f, u in zip(found, unlike, strict=True)]
                 numbers = {"share": f"{100 * fmean(shares):.1f}", "psnr": f"{psnr:.1f}"}
                 rows.append({"copy": copy, "space": name} | numbers)
-        experiments.write("perceptual-copies", rows)
+        experiments.write("perceptual-copies", [row | {"features": "hybrid"} for row in rows])
         left, top, width, height = SHOWN
         astronaut = images.crop(photos.photo("astronaut").picture, (left, top, width + REACH, height))
         for name, picture in copies(astronaut).items():

@@ -56,7 +56,7 @@ def main() -> None:
         large = super_resolve(network, shrink(astronaut), SCALE).clamp(0, 1)
         images.write(experiments.FOLDERS[-1] / f"perceptual-sr-{name}.png", images.crop(large, BOX))
     images.write(experiments.FOLDERS[-1] / "perceptual-sr-original.png", images.crop(astronaut, BOX))
-    experiments.write("perceptual-sr", rows)
+    experiments.write("perceptual-sr", [row | {"trunk": "hybrid"} for row in rows])
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main(weights: tuple[float, ...] = WEIGHTS) -> None:
         rows.append({"weight": f"{weight:g}"} | errors)
         print(rows[-1], flush=True)
     if weights == WEIGHTS:
-        experiments.write("perceptual-weights", rows)
+        experiments.write("perceptual-weights", [row | {"features": "hybrid"} for row in rows])
 
 
 if __name__ == "__main__":

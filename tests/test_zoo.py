@@ -196,7 +196,7 @@ def test_a_trained_network_leaves_a_flat_picture_flat(name):
 @pytest.mark.parametrize("name", zoo.names())
 def test_a_card_tells_how_its_weights_were_made(name):
     card, entry = zoo.card(name), zoo.ENTRIES[name]
-    assert set(card) - set(CARD_KEYS) <= {"note", "sampler"}
+    assert set(card) - set(CARD_KEYS) <= {"note", "measured", "sampler"}
     assert set(CARD_KEYS) - set(card) <= {"bits", "half_costs", "gain"}  # which early cards do not have
     assert (card["name"], card["paper"], card["model_in_paper"]) == (name, entry.paper, entry.model_in_paper)
     assert card["recipe_version"] >= 1

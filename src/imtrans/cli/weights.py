@@ -19,6 +19,8 @@ def models() -> None:
         print(f"{name:18} {card['parameters']:>11,} parameters, {'; '.join(card['data'])}")
         if "note" in card:
             print(f"{'':18} {card['note']}")
+        for what, value in card.get("measured", {}).items():
+            print(f"{'':18} {what}: {value}")
         if name in zoo.OTHERS:
             measure = zoo.entry(name).measure
             print(f"{'':18} {metrics.measure_in_words(measure, card['validation'][measure])} on held-out pictures")
