@@ -436,8 +436,8 @@ figures.curves(
 # %% [markdown]
 # ## Measuring
 #
-# The shipped weights were trained longer, on T91, the paper's 91 pictures, and
-# BSD200. Both on the test photographs of the bundle, which neither has seen:
+# The shipped weights were trained longer, on T91 (the paper's 91 pictures) and
+# BSD200. We score both on the test photographs, which neither network has seen:
 
 # %%
 from imtrans.evaluation import evaluate

@@ -773,7 +773,7 @@ check(
     (475_136, 69, 69),
     because="a third of its parameters, and none of its field",
     mistakes=[
-        ((442_368, 69, 69), "the fusion reads 64 maps less, too"),
+        ((442_368, 69, 69), "the fusion reads 64 maps fewer, too"),
         ((475_136, 69, 21), "a block's layers still form a chain without CM"),
     ],
 )
