@@ -41,7 +41,7 @@ def main() -> None:
     rows = []
     for size in SIZES:
         content = torch.rand(1, 3, size, size)
-        rounds = {256: 4, 512: 2, 1024: 1}[size]  # an iteration at 1024² takes half a minute
+        rounds = {256: 4, 512: 2, 1024: 1}[size]  # an iteration at 1024² takes some ten seconds
         passes = [lambda n=n, c=content: forward(n, c) for n in networks.values()]
         (optimise,) = experiments.best_times([lambda c=content: iteration(loss, c)], rounds)
         seconds = experiments.best_times(passes, 4)

@@ -638,7 +638,8 @@ with torch.no_grad():
 claim("the step lowers the loss", (after / before).item(), below=0.97)
 
 # %% [markdown]
-# Some fifty steps on, with hybrid features. Move $\lambda_s$:
+# Stored: fifty steps of `stylize.gatys`, which takes relu4_2 for the content,
+# with hybrid features. Move $\lambda_s$:
 
 # %%
 weights = ("0.3", "3", "30", "300")
@@ -755,7 +756,7 @@ for network in (StyleNetwork(), StyleNetwork(1 / 2, norm="instance")):
     print(f"{type(norm).__name__}: {count:,} parameters")
 
 # %% [markdown]
-# *The padding.* A gray picture, reflected, is still gray. Transposed
+# *The padding.* A grey picture, reflected, is still grey. Transposed
 # convolutions repeat themselves every four pixels, so the output equals itself
 # moved by four, but at the border, where the zeros of other layers show:
 
@@ -781,7 +782,7 @@ print(f"input up to {network_input.max():.0f}, target to {target.max():.0f}")
 # %%
 best = target.clamp(-150, 150)
 left = ((best - target).square().mean() / target.square().mean()).item()
-claim("the squared error of any output is over 97 %", left, above=0.97)
+claim("any output leaves over 97 % of the target's energy", left, above=0.97)
 
 # %% [markdown]
 # ## Try your own photograph

@@ -540,7 +540,7 @@ claim(
 
 # %% [markdown]
 # **White noise.** The authors' programs, jcjohnson's and ours can start from
-# noise around grey. Its standard deviation in levels of a screen with 256:
+# noise around grey. Its standard deviation, in levels from 0 to 255:
 
 # %%
 noise = torch.randn(p.shape, generator=torch.Generator().manual_seed(0))

@@ -350,9 +350,9 @@ for side in (32, 2, 1):
 
 # %% [markdown]
 # *Which deviation has the ε*: on the slides both have it, and
-# $\mathrm{AdaIN}(x,x)=x$. In the authors' program only $\sigma(x)$ has. Then a
-# channel with the variance $v$ keeps $\sqrt{v/(v+\epsilon)}$ of itself: hardly
-# anything where it is nearly silent.
+# $\mathrm{AdaIN}(x,x)=x$. The authors' program has it in $\sigma(x)$ only. Then
+# a channel with the variance $v$ keeps $\sqrt{v/(v+\epsilon)}$ of itself:
+# hardly anything where it is nearly silent.
 
 
 # %%
@@ -821,7 +821,7 @@ fits = [s for s in range(1, 385) if 150 * s / 384 <= 68]
 check(
     (side, width),
     (max(fits), 12 * max(fits) / 384),
-    because="the eddy is seen, but the strokes are half as wide",
+    because="the eddy is seen, but strokes are less than half as wide",
     mistakes=[
         ((384, 12.0), "at 384 the eddy has 150 pixels, the window 68"),
         ((68, 12 * 68 / 384), "68 is the eddy, not the whole picture"),

@@ -123,7 +123,7 @@ def gatys(
         ValueError: If a picture is no RGB picture or too small, or an option is not one of those named.
         FileNotFoundError: If there is no network at hand.
         FloatingPointError: If the loss is no longer finite.
-        Unfinished: On Ctrl-C, with the picture so far.
+        Unfinished: On Ctrl-C once there is a picture, with the picture so far.
     """
     from tqdm.auto import tqdm
 

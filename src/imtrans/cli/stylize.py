@@ -45,18 +45,14 @@ def by_gatys(content: Tensor, style: str, options: Options) -> Tensor:
     network = features.load((*methods.STYLE, *methods.CONTENT), options.trunk, fetch=True)
     chosen = {"alpha": options.alpha} if options.alpha is not None else {}
     schedule = methods.schedule(content, artwork, **({"steps": options.steps} if options.steps is not None else {}))
-    painted = methods.gatys(
-        content,
-        artwork,
-        network=network,
-        steps=schedule,
-        start=options.start,
-        optimizer=options.optimizer,
-        seed=options.seed,
-        device=hardware.best_device(),
-        **chosen,
-    )
-    note(f"features: {network.about}")
+    how = {"start": options.start, "optimizer": options.optimizer, "seed": options.seed} | chosen
+    notice = f"features: {network.about}"
+    try:
+        painted = methods.gatys(content, artwork, network=network, steps=schedule, device=hardware.best_device(), **how)
+    except methods.Unfinished:
+        note(notice)
+        raise
+    note(notice)
     return painted
 
 
@@ -150,7 +146,7 @@ def stylize(
         start: gatys: the picture to start from.
         optimizer: gatys: the optimiser.
         trunk: Feature network, see the notice. gatys: by default VGG-19 where it is on this machine, else the hybrid,
-            which is fetched (6 MB), else, without a network, the small one that ships. adain: small or pair.
+            which is fetched (6 MB), or, offline, the small one that ships. adain: small or pair.
         seed: Random seed of the noise of --start noise.
         weights: adain: weights of the styles, by default all the same.
         keep_colors: adain: keep the colours of IN.

@@ -4,19 +4,20 @@
     network(picture)["relu4_1"]  # (N, 128, H/8, W/8)
     network.about  # which trunk this is
 
-The original VGG-19 is a file of 548 MB. Three trunks stand in for one another here, the best one at hand first:
+The original VGG-19 is a file of 548 MB. Other trunks stand in for it here: the best one at hand is taken, VGG-16 only
+by its name.
 
 ==========  ===========================================================================================  ======
 trunk       what it is                                                                                   size
 ==========  ===========================================================================================  ======
 ``vgg19``   VGG-19 as torchvision distributes it, trained on ImageNet                                    548 MB
-``vgg16``   VGG-16, likewise; the loss network of Johnson et al., taken only by its name                 528 MB
+``vgg16``   VGG-16, likewise; the loss network of Johnson et al.                                         528 MB
 ``hybrid``  VGG-19 with normalised activations up to relu3_1; above it the student of Wang et al. 2020   6 MB
 ``small``   a network of our own with a quarter of the channels, distilled from the hybrid               2 MB
 ==========  ===========================================================================================  ======
 
 Their numbers are on different scales. Losses that are divided by the energy of their target (`imtrans.losses`) have one
-set of weights for all three; a number made with one trunk is never compared with a paper's that used another.
+set of weights for all four; a number made with one trunk is never compared with a paper's that used another.
 """
 
 import copy
@@ -441,7 +442,7 @@ def normalize_activations(network: VGG, pictures: Iterable[Tensor]) -> VGG:
     """A copy whose channels have the mean activation one over positions and pictures (Gatys et al., section 2).
 
     Each filter and its bias are divided by the channel's mean after the ReLU, and the next layer's weights multiplied
-    by it. ReLU and pooling pass positive factors on, so each tap is the old one, channel by channel over that mean. A
+    by it. ReLU and pooling pass positive factors on, so each tap is the old one, each channel divided by its mean. A
     channel that never fires stays as it is.
 
     Args:
@@ -454,12 +455,12 @@ def normalize_activations(network: VGG, pictures: Iterable[Tensor]) -> VGG:
     names = list(network.convolutions)
     probe, normalized = copy.deepcopy(network), copy.deepcopy(network)
     probe.taps = tuple(f"relu{name}" for name in names)
-    found = [probe(picture) for picture in pictures]
+    found = [{tap: x.mean(dim=(2, 3)) for tap, x in probe(picture).items()} for picture in pictures]  # (N, C) each
     if not found:
         raise ValueError("activations are normalised over pictures, and there is none")
     before = None
     for name, convolution in normalized.convolutions.items():
-        mean = torch.cat([x[f"relu{name}"].mean(dim=(2, 3)) for x in found]).mean(dim=0)
+        mean = torch.cat([x[f"relu{name}"] for x in found]).mean(dim=0)
         mean = torch.where(mean > 0, mean, 1.0)
         if before is not None:
             convolution.weight.mul_(before.view(1, -1, 1, 1))

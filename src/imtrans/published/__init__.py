@@ -13,7 +13,7 @@ source says what was missing. A paper with other measures than these has further
 has ``agreement``, in percent, and ``correlation``; colorization has ``value``, of what its task names, in percent where
 that names no unit, and ``standard_error``; perceptual losses have ``speedup``, the time of the optimisation that the
 task names, divided by that of one pass through the network; adain has ``seconds`` per picture, those of a new style
-with its encoding.
+with its encoding. The set of these two is the size of the picture.
 """
 
 import csv

@@ -173,8 +173,8 @@ def paper(*, style: str, data: Folders = None) -> Recipe:
     """The paper's optimiser, layers and length; for its pictures, MS-COCO, ``data`` has to name a folder.
 
     The loss network is VGG-16 (``imtrans data fetch vgg16``). The paper does not print the weights of content and
-    style: they are ours. The network is that of the registry's
-    entry; for the paper's give ``replace(paper(style=…), model=StyleNetwork)`` to `imtrans.training.fit`.
+    style: they are ours. The network that learns is that of the registry's entry; for the paper's give
+    ``replace(paper(style=…), model=StyleNetwork)`` to `imtrans.training.fit`.
 
     Args:
         style: Name of the style, see `style_picture`.

@@ -144,9 +144,9 @@ def classroom(*, scale: int, loss: str = "feature", data: Folders = None) -> Rec
 def paper(*, scale: int, loss: str = "feature", data: Folders = None) -> Recipe:
     """The paper's optimiser and length on patches of 288² pixels; ``data`` has to name 10,000 of MS-COCO.
 
-    The loss network is VGG-16 (``imtrans data fetch vgg16``). The network that learns is that of the registry's entry;
-    for the paper's, whose convolutions are transposed, give ``replace(paper(scale=4), model=SuperResolutionNetwork)``
-    to `imtrans.training.fit`.
+    The loss network of ``"feature"`` is VGG-16 (``imtrans data fetch vgg16``). The network that learns is that of the
+    registry's entry; for the paper's, whose convolutions are transposed, give
+    ``replace(paper(scale=4), model=SuperResolutionNetwork)`` to `imtrans.training.fit`.
 
     Args:
         scale: Upscaling factor, 4 or 8.

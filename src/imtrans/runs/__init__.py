@@ -168,7 +168,7 @@ class Training:
         Args:
             options: What is asked for beyond the recipe.
             resume: Continue from the checkpoint, with the options of the start; without a checkpoint, start.
-            seconds: Time after which to stop, with a checkpoint; to read the pictures belongs to it.
+            seconds: Time after which to stop, with a checkpoint; the time of reading the pictures counts.
             device: "cpu", or None for the best device available.
             report: Called with each sentence that a user should read.
 
