@@ -57,7 +57,7 @@ class Constant(nn.Module):
         return torch.tensor([0.9, 0.5, 0.1]).view(1, 3, 1, 1).expand_as(x)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     kind=st.sampled_from(list(ENLARGERS)),
     scale=st.sampled_from(SCALES),

@@ -233,13 +233,16 @@ def test_a_log_ends_with_the_training(name):
     assert 20 < value < 45 if name in zoo.RESTORERS else value > 0
 
 
-@pytest.mark.parametrize("name", [name for name in zoo.names() if name in zoo.RESTORERS])
+def saw_the_woman() -> list[str]:
+    """Networks scored on Set5 whose recipe, of version 1, had all of BSD200: one picture there is the woman of Set5."""
+    cards = {name: zoo.card(name) for name in zoo.names()}
+    scored = [name for name, card in cards.items() if any(score["set"] == "Set5" for score in card["scores"])]
+    return [name for name in scored if "BSD200: 200 pictures" in cards[name]["data"]]
+
+
+@pytest.mark.parametrize("name", saw_the_woman())
 def test_a_card_says_when_a_picture_of_set5_was_among_the_training_pictures(name):
-    """Recipes of version 1 had all 200 pictures of BSD200; one of them is the woman of Set5."""
-    card = zoo.card(name)
-    on_set5 = any(score["set"] == "Set5" for score in card["scores"])
-    if on_set5 and "BSD200: 200 pictures" in card["data"]:
-        assert "the woman" in card.get("note", "")
+    assert "the woman" in zoo.card(name)["note"]
 
 
 @pytest.mark.parametrize("name", [name for name in zoo.names() if name in zoo.RESTORERS])
