@@ -1,8 +1,9 @@
 """How long the networks of the zoo trained, on which processor, and what their last training gained: from the cards.
 
 Writes results/training-hours.csv. Seconds are those of the steps alone, without pauses, summed over a network's last
-training; what it started from is another row, or an earlier version of the same weights. A gain is on held-out
-pictures, over the weights that it replaced; early cards did not keep it.
+training; what it started from is another row, or an earlier version of the same weights. Before and after are the
+measure on held-out pictures of the weights that were replaced and of those that replaced them; early cards did not
+keep the first.
 """
 
 from imtrans import experiments, metrics, zoo
@@ -13,6 +14,8 @@ def main() -> None:
     rows = []
     for name in zoo.names():
         card, measure = zoo.card(name), zoo.entry(name).measure
+        after, gain = card["validation"][measure], card.get("gain")
+        before = None if gain is None else after - gain if measure == "psnr" else after + gain  # errors fall
         rows.append(
             {
                 "network": name,
@@ -21,8 +24,8 @@ def main() -> None:
                 "hours": f"{card['seconds'] / 3600:.2f}",
                 "seconds per step": f"{card['seconds'] / card['steps']:.3f}",
                 "measure": metrics.METRICS[measure].name if measure in metrics.METRICS else measure,
-                "held out": f"{card['validation'][measure]:.3f}",
-                "gain": "–" if card.get("gain") is None else f"{card['gain']:+.3f}",
+                "held out before": "–" if before is None else f"{before:.3f}",
+                "after": f"{after:.3f}",
                 "machine": card["machine"],
             }
         )
