@@ -25,11 +25,13 @@ import importlib.util
 import subprocess
 import sys
 
-REPOSITORY = ""
+REPOSITORY = ""  # the published course has its address here
 if (
     "google.colab" in sys.modules
     and importlib.util.find_spec("imtrans") is None
 ):
+    if not REPOSITORY:
+        raise SystemExit("Install imtrans first: see How to use this book.")
     pip = [sys.executable, "-m", "pip", "install", "-q"]
     subprocess.check_call([*pip, REPOSITORY])
 
