@@ -148,7 +148,7 @@ figures.strip(
 large_face = tuple(r * side for side in face)
 figures.strip(
     {"woven": images.crop(woven.clamp(0, 1), large_face)},
-    alt="the same face three times as large, with sharp whiskers",
+    alt="the same face three times as large, with sharp rims of the eyes",
 )
 
 # %% [markdown]
@@ -297,8 +297,8 @@ print("✓ the same picture")
 
 # %% [markdown]
 # We left out the biases: the sub-pixel layer has nine, one per place; a
-# transposed convolution has one, so it cannot add a fixed pattern. And
-# literally, with zeros between the pixels:
+# transposed convolution has one, which adds no pattern. (Kernels with different
+# sums still can.) And literally, with zeros between the pixels:
 
 # %%
 spread = torch.zeros(1, 32, 300, 450)
@@ -355,8 +355,9 @@ figures.zoom(
 
 # %% [markdown]
 # The nine filters of the last layer begin as nine independent random filters.
-# ICNR (Aitken and others, 2017) begins with nine *copies* of one filter and of
-# its bias instead: then all pixels of a block are equal. Exercise 3 writes it.
+# ICNR (initialisation to convolution and nearest-neighbour resize, Aitken and
+# others, 2017) begins with nine *copies* of one filter and of its bias: then
+# all pixels of a block are equal. Exercise 3 writes it.
 #
 # ## Training
 #
@@ -367,8 +368,9 @@ figures.zoom(
 # \qquad (13)
 # $$
 #
-# It does not see the order of the pixels. So the shuffle can be left out of the
-# training, if the truth is unshuffled once:
+# (Here $x$ and $y$ count from 1, in (6) and (7) from 0.) It does not see the
+# order of the pixels. So the shuffle can be left out of the training, if the
+# truth is unshuffled once:
 
 # %%
 shuffled = F.mse_loss(woven, high_res)
@@ -402,7 +404,8 @@ figures.strip(
 
 # %% [markdown]
 # `fit` is the loop of lecture 1 with a schedule and validation. The recipe
-# departs from the paper: mean *absolute* error, Muon, random patches.
+# departs from the paper: mean *absolute* error, the optimiser
+# [Muon](../book/training.md), random patches.
 
 # %%
 from imtrans.suite import validator
@@ -504,7 +507,7 @@ else:
 # ## tanh or ReLU? And does ICNR help?
 #
 # The paper finds tanh better, by 0.16 dB. We trained each variant from three
-# seeds by one short recipe; here are the scores after 1,200 steps. The row
+# seeds by the `quick` recipe; here are the scores after 1,200 steps. The row
 # `icnr` is tanh again, with ICNR's start.
 
 # %%
@@ -523,9 +526,10 @@ figures.table(table, caption="PSNR in dB on five photographs, ×3.")
 
 # %% [markdown]
 # ReLU is ahead of tanh, with every seed: the opposite sign. The paper trained
-# much longer, with another optimiser; what holds there need not hold here.
-# ICNR makes no difference at the end. It makes one at the beginning, as sixty
-# steps show, with plain Adam:
+# much longer, with another optimiser; what holds there need not hold here, and
+# our one rate may suit ReLU better. ICNR makes no difference at the end. It
+# makes one at the beginning, as sixty steps with plain Adam, from one seed,
+# show:
 
 # %%
 from imtrans.recipes.starts import icnr
@@ -668,7 +672,7 @@ def blurred(sigma):
 # %%
 widgets.slider(
     blurred,
-    [0.4, 0.7, 1.0, 1.5, 2.0],
+    [0.4, 0.6, 1.0, 1.3, 2.0],
     label="σ",
     alt="a cat's eye: jagged for a narrow filter, soft for a wide one",
     start=1.0,
@@ -676,7 +680,8 @@ widgets.slider(
 
 # %% [markdown]
 # Narrow filters leave frequencies that the small grid cannot hold. They come
-# back as jagged edges, and the network sharpens these, too.
+# back as jagged edges, and the network sharpens these, too. Wide filters leave
+# the picture soft: ESPCN stays ahead of bicubic interpolation, but both fall.
 
 # %%
 rows = experiments.rows("espcn-blur")
@@ -718,7 +723,7 @@ large = {
 figures.zoom(
     large,
     (300, 150, 60, 50),
-    alt="a part of your photograph; by default, a cat's other eye",
+    alt="a part of your photograph; by default, fur below a cat's other eye",
 )
 
 # %% [markdown]
@@ -731,7 +736,7 @@ figures.zoom(
 # **Exercise 1. Cheaper and wider.** For ESPCN (5-3-3, 64 and 32 features, one
 # colour) at the scale $r$, give two numbers: the multiplications per output
 # pixel, and the side of the window that an output pixel sees, in *large*
-# pixels.
+# pixels. The check asks for ×8.
 #
 # *Hint.* All layers work on small pixels. The last one has $r^2$ filters.
 
@@ -754,12 +759,12 @@ def cost_and_window(r):
 
 # %% tags=["check"]
 check(
-    cost_and_window(4),
-    (1540.0, 36.0),
-    because="at ×4 it is cheaper than at ×2 and sees twice as far",
+    cost_and_window(8),
+    (601.0, 72.0),
+    because="at ×8 it is cheaper than at ×4 and sees twice as far",
     mistakes=[
-        ((24640, 9), "both are in small pixels: 16 large ones in each"),
-        ((1540, 9), "the window is in small pixels"),
+        ((38464, 9), "both are in small pixels: 64 large ones in each"),
+        ((601, 9), "the window is in small pixels"),
     ],
 )
 
@@ -928,7 +933,8 @@ check(
 # 3. Convolution and shuffle are a transposed convolution whose wide kernel is
 #    the shuffled kernels, and they are faster.
 # 4. Untrained it draws a checkerboard. Equal copies at the start remove it.
-# 5. Frame by frame it makes video possible; several frames together know more.
+# 5. Frame by frame it enlarges video, on a GPU fast enough to watch; several
+#    frames together know more.
 #
 # The [page of the lecture](../lectures/06-espcn.md) has what we left out (the
 # paper's training, its second table, its errata) and the references.
