@@ -41,14 +41,14 @@ def save(figure, name: str) -> None:
 
 
 def photograph() -> None:
-    """The mission patch: bicubic, EDSR, EDSR+, original, each pixel a square."""
+    """The mission patch: bicubic, EDSR baseline, its mean over eight views, original, each pixel a square."""
     original = images.modcrop(photos.photo("astronaut").picture, SCALE)
     low_res = images.to_float(images.to_uint8(bicubic_down(original, SCALE)))
     network = zoo.load("edsr-baseline-x2")
     panels = {
         "bicubic": imresize(low_res, SCALE),
-        "EDSR": super_resolve(network, low_res, SCALE),
-        "EDSR+": super_resolve(network, low_res, SCALE, self_ensemble=True),
+        "EDSR baseline": super_resolve(network, low_res, SCALE),
+        "EDSR baseline+": super_resolve(network, low_res, SCALE, self_ensemble=True),
         "original": original,
     }
     side_by_side({label: figures.crop(picture, PATCH) for label, picture in panels.items()}, ZOOM, "photo")
@@ -58,12 +58,12 @@ def fourfold() -> None:
     """A face at ×4, as in the paper's first figure, with the PSNR of the whole photograph by EDSR's own protocol."""
     original, degradation = images.modcrop(photos.photo("astronaut").picture, 4), Downscale(4)
     low_res = PROTOCOLS["rgb-y8"].observe(original, degradation, 0)
-    networks = {"bicubic": Bicubic(), "VDSR": zoo.load("vdsr"), "EDSR": zoo.load("edsr-baseline-x4")}
+    networks = {"bicubic": Bicubic(), "VDSR": zoo.load("vdsr"), "EDSR baseline": zoo.load("edsr-baseline-x4")}
     panels = {"original": original}
-    for name, network in (networks | {"EDSR+": networks["EDSR"]}).items():
+    for name, network in (networks | {"EDSR baseline+": networks["EDSR baseline"]}).items():
         ensemble = name.endswith("+")
         score = evaluate(network, [("", original)], degradation, protocol="rgb-y8", self_ensemble=ensemble).psnr
-        panels[f"{name}, {score:.2f} dB"] = super_resolve(network, low_res, 4, self_ensemble=ensemble)
+        panels[f"{name}, {score:.2f}"] = super_resolve(network, low_res, 4, self_ensemble=ensemble)
     side_by_side({label: figures.crop(picture, FACE) for label, picture in panels.items()}, 2, "fourfold")
 
 

@@ -147,8 +147,9 @@ count = sum(p.numel() for p in network.parameters())
 print(f"{count:,} parameters; {tuple(patch.shape)} -> (1, 3, 82, 82)")
 
 # %% [markdown]
-# The sizes of the slides' table, counted on the models. On the device `meta`
-# tensors have a shape and no content, so that 43 million cost nothing:
+# The sizes of the table on the course's slides, counted on the models. On the
+# device `meta` tensors have a shape and no content, so that 43 million cost
+# nothing:
 
 # %%
 sizes = {
@@ -320,7 +321,7 @@ from imtrans import experiments
 rows = experiments.rows("edsr-wide")
 series = {
     f"ρ = {rho:g}": [r["levels"] for r in rows if r["rho"] == rho]
-    for rho in (1, 0.1)
+    for rho in (0.1, 1)  # in the colours of the page
 }
 figures.curves(
     range(1, len(rows) // 2 + 1),
@@ -432,8 +433,10 @@ figures.curves(
 )
 
 # %% [markdown]
-# One short run shows little, and the order may differ on your machine. Three
-# starts each, somewhat longer, with the variants of the page:
+# One short run shows little, and the order may differ on your machine. It has
+# Muon, a start with small second convolutions, and one photograph to measure
+# on. The page's runs have Adam, PyTorch's start, three starts each and somewhat
+# more steps:
 
 # %%
 rows = experiments.rows("edsr-ablation")
@@ -671,8 +674,8 @@ large = {
 figures.strip(large, alt="your photograph; by default, the eye of a cat")
 
 # %% [markdown]
-# Nobody knows the truth here. How much less squared error the mean of the eight
-# views has than one of them on average can be said all the same:
+# Nobody knows the truth here. We can still say how much less squared error the
+# mean of the eight views has than one of them on average:
 
 # %% tags=["nbval-ignore-output"]
 views = []
