@@ -233,9 +233,10 @@ for name, build in {"paper": RDN, "small": RDN.small, "toy": toy}.items():
 # The paper switches three parts on and off: contiguous memory (the block's
 # input reaches every layer), local residual learning (3), and global feature
 # fusion. Before we train anything, look at twelve fresh blocks. Two pictures
-# enter: how much of their difference is left at the end of the body? And how
-# large is the gradient of the first block's first layer, beside that of the
-# body's last?
+# enter, a patch and its mirror image: how much of their difference is left at
+# the end of the body? And how large is the gradient of the first block's first
+# layer, beside that of the body's last? (One seed; the gradient is that of the
+# mean of $|I_{SR}-0.5|$, in place of a loss.)
 
 # %%
 PARTS = ("contiguous_memory", "local_residual", "global_fusion")
@@ -294,11 +295,12 @@ claim("and the first block gets no gradient", none[1], below=1e-8)
 # ## Training
 #
 # The loss is the mean absolute error. Pairs come from the bundled photographs,
-# none of which is tested on below, and from dead leaves. `RDN.small`, with 1.4
-# million parameters, is too slow for a notebook on a CPU, so the budget `quick`
-# trains the toy here. Its last convolution begins with small weights, so that
-# the first output is nearly plain. Muon is an optimiser of which the
-# [glossary](../book/glossary.md) tells more.
+# none of which is tested on below, and from dead leaves, pictures made of
+# random disks. `RDN.small`, with 1.4 million parameters, is too slow for a
+# notebook on a CPU, so the budget `quick` trains the toy here. Its last
+# convolution begins with small weights, so that the first output is nearly
+# plain. Muon is an optimiser of which the [glossary](../book/glossary.md) tells
+# more.
 
 # %%
 from imtrans import recipes
@@ -401,8 +403,9 @@ claim("and so does a linear network", gain, above=0.3)
 #
 # ### Our number beside the paper's
 #
-# On Set5, ours from the card. RDN has sixteen times the parameters of
-# `RDN.small`, and its authors trained it for much longer.
+# On Set5, ours from the card, the file beside the weights that holds their
+# scores. RDN has sixteen times the parameters of `RDN.small`, and its authors
+# trained it for much longer.
 
 # %%
 card = zoo.card("rdn-small-x2")
@@ -462,30 +465,36 @@ figures.table(
 
 # %% [markdown]
 # After so few steps the network without any part is no better than the one
-# without a body. The best three have the local residual and another part. In
-# the paper's much longer trainings any one part is enough. An ablation answers
-# for one network and one length of training. (The linear network of this table
-# is not yours: another optimiser, other pictures, another test.)
+# without a body. The best three have the local residual and another part. What
+# arrives in a fresh network does not foretell this order: global fusion alone
+# lets picture and gradient through, contiguous memory alone hardly does, and
+# their scores are close. In the paper's much longer trainings any one part is
+# enough (its numbers are from memory, see the page). An ablation answers for
+# one network and one length of training. (The linear network of this table is
+# not yours: another optimiser, other pictures, another test.)
 #
 # ## What a block remembers
 #
-# Look into the first block of the network that you trained. Move the slider
-# from layer to layer: the four maps that vary most, of those that the layer has
-# *added*. All of them are still there when the fusion chooses.
+# The body of the toy is not of much use yet, so look into the first block of
+# the shipped `rdn-small-x2`. Move the slider from layer to layer: the four maps
+# that vary most, of those that the layer has *added*; at 0, of the block's
+# input. All of them are still there when the fusion chooses.
+
+# %%
+shipped = networks["rdn-small-x2"].cpu().eval()
+with torch.no_grad():
+    part = low_res[..., 150:226, 120:220] - shipped.mean  # the badge, the suit
+    F_0 = shipped.second(shipped.head(part))
 
 
 # %%
 @torch.no_grad()
 def added(layer):
-    network = run.model.cpu().eval()
-    x = network.second(
-        network.head(low_res[..., 150:226, 120:220] - network.mean)
-    )
-    maps = x
-    for convolution in network.blocks[0].layers[:layer]:
+    maps = F_0
+    for convolution in shipped.blocks[0].layers[:layer]:
         new = convolution(maps).relu()
         maps = torch.cat([maps, new], dim=1)
-    new = x if layer == 0 else new
+    new = F_0 if layer == 0 else new
     best = new.std((0, 2, 3)).argsort(descending=True)[:4]
     chosen = new[:, best]
     chosen = chosen / chosen.amax((2, 3), keepdim=True).clamp(min=1e-6)
@@ -495,7 +504,7 @@ def added(layer):
 
 
 # %%
-last_layer = len(run.model.blocks[0].layers)
+last_layer = len(shipped.blocks[0].layers)
 widgets.slider(
     added,
     range(last_layer + 1),
@@ -506,14 +515,14 @@ widgets.slider(
 # %% [markdown]
 # And what does the global fusion use? By the proposition above each block's
 # term is a matrix times maps. The size of the matrix, and how much the maps
-# vary over the picture:
+# vary over this part of the picture:
 
 # %% tags=["nbval-ignore-output"]
-kernel = run.model.fusion[0].weight[..., 0, 0].detach()  # (G0, D·G0)
+kernel = shipped.fusion[0].weight[..., 0, 0].detach()  # (G0, D·G0)
 norms = [m.norm().item() for m in kernel.split(kernel.shape[0], dim=1)]
 with torch.no_grad():
-    x = run.model.second(run.model.head(low_res - run.model.mean))
-    maps = [x := block(x) for block in run.model.blocks]  # F_1 … F_D
+    x = F_0
+    maps = [x := block(x) for block in shipped.blocks]  # F_1 … F_D
 table = [
     {"block": d, "matrix": norm, "maps": F.std((2, 3)).mean().item()}
     for d, (norm, F) in enumerate(zip(norms, maps, strict=True), 1)
@@ -523,9 +532,8 @@ figures.table(
 )
 
 # %% [markdown]
-# A fresh matrix has the size $\sqrt{G_0/3D}$, here about 1.6. In the short run
-# of the budget `quick` only the first block's grows much. The product of the
-# two columns says, roughly, how strong a block's term is in the sum.
+# A fresh matrix has the size $\sqrt{G_0/3D}$, here about 1.6. The product of
+# the two columns says, roughly, how strong a block's term is in the sum.
 #
 # ## Where it fails
 #
@@ -639,7 +647,7 @@ check(
 )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 2. Deeper or wider?** Two facts together: the 3×3 weights of a
+# **Exercise 2. Long blocks or many?** Two facts together: the 3×3 weights of a
 # block with $G_0=G$ are $9G^2\,C(C+1)/2$, and a network has $D$ blocks. The
 # large network has $D=16$, $C=8$. Keep $G$ and use $C=4$: with how many blocks
 # does the number of 3×3 weights in the blocks come closest to that of the large
@@ -786,9 +794,10 @@ check(
 # 1. A dense block is ten lines: join, convolve, join again, fuse, add.
 # 2. Its cost grows with the square of its depth.
 # 3. A fusion is a sum of skips with learned matrices.
-# 4. Without any short path nothing of the picture arrives at the end of the
-#    body, and what is left is a linear network, by the global skip.
-# 5. In a long training any one path is enough; in a short one it is not.
+# 4. In a fresh network without any short path nothing of the picture arrives at
+#    the end of the body. What is left is a linear network, by the global skip.
+# 5. In the paper's long trainings any one path was enough; in our short ones it
+#    was not.
 #
 # The [page of the lecture](../lectures/10-rdn.md) has the tables, the errata
 # and the references.
