@@ -65,7 +65,7 @@ print("budget:", BUDGET)
 # ## The problem
 #
 # A photograph was shrunk by 2, and we want it back. Deeper networks do it
-# better, until they become too deep to train. RCAN nests its skips, and lets
+# better, until depth makes them hard to train. RCAN nests its skips, and lets
 # every block decide how much of each feature map to add.
 
 # %% tags=["ground"]
@@ -204,9 +204,11 @@ for name, model in {
 # ## What a skip does to a gradient
 #
 # The page's proposition says: without skips over the groups, every path of the
-# gradient leads through all the convolutions that close a group. Ten groups of
-# two blocks, fresh from initialisation, thin, without attention: how much of
-# the gradient at the end arrives at the beginning?
+# gradient leads through all the convolutions that close a group. Each leaves
+# about a third of the variance, so ten alone leave $3^{-10/2}\approx0.004$ of
+# the length. Ten groups of two blocks, fresh from initialisation, thin, without
+# attention; all blocks keep their own skips. How much of the gradient at the
+# end arrives at the beginning?
 
 
 # %%
@@ -234,7 +236,7 @@ def arriving(network):
 depths = range(1, 11)
 arrived = {
     name: [arriving(body(groups, skips)) for groups in depths]
-    for name, skips in {"with skips": True, "without": False}.items()
+    for name, skips in {"group skips": True, "no group skips": False}.items()
 }
 
 # %% tags=["nbval-ignore-output"]
@@ -245,13 +247,14 @@ ax.set(xlabel="groups", ylabel="gradient that arrives")
 ax.legend(frameon=False, fontsize=9)
 figures.show(
     chart,
-    alt="With skips the gradient grows slowly with the number of groups; "
-    "without, it falls by more than a third with each.",
+    alt="With group skips the gradient grows slowly with the number of groups; "
+    "without them, it falls by more than a third with each.",
 )
 
 # %%
-claim("with skips the gradient arrives", arrived["with skips"][-1], above=1)
-claim("without, a fiftieth is left at best", arrived["without"][-1], below=0.02)
+with_skips, no_skips = (norms[-1] for norms in arrived.values())
+claim("with group skips the gradient arrives", with_skips, above=1)
+claim("without them, a fiftieth is left at best", no_skips, below=0.02)
 
 # %% [markdown]
 # ## Training
@@ -517,7 +520,8 @@ widgets.slider(
 # Now in numbers. In place of the gates that look at the picture: their means
 # over some photographs, one constant per channel. Such a network has no
 # attention any more. What does it lose? (These scores are a little higher than
-# those above: here the pictures are not rounded to 8 bits, as `rgb-y` does.)
+# those above: `rgb-y` rounds low resolution and result to 8 bits, and here
+# nothing is rounded.)
 
 
 # %%
@@ -628,9 +632,10 @@ figures.table(
 )
 
 # %% [markdown]
-# On average attention loses here, and twice the gate wins most of it back: what
-# we see is probably the half-open start. The rest is no larger than the
-# differences between seeds; a gain of 0.03 dB could not be seen here.
+# On average attention loses here, but by no more than the seeds differ, and
+# twice the gate is ahead of it in two seeds of three. The half-open start may
+# be the reason, but doubling changes range and slope of the gate as well. A
+# gain of 0.03 dB could not be seen here.
 #
 # ## Where it fails: your neighbour changes your face
 #
@@ -692,9 +697,11 @@ claim(
 )
 
 # %% [markdown]
-# The same happens when a large picture is cut into tiles to save memory: each
-# tile has its own gates, so `restore` cannot be exact for RCAN. [The
-# page](../lectures/11-rcan.md) measures by how much.
+# Nobody can see some hundredths of a level, and these gates hardly look at the
+# picture. But the change is there, and gates that look more would make it
+# larger. The same happens when a large picture is cut into tiles to save
+# memory: each tile has its own gates, so `restore` cannot be exact for RCAN.
+# [The page](../lectures/11-rcan.md) measures by how much.
 
 # %% [markdown]
 # ## Errata, run
@@ -951,14 +958,14 @@ check(
 # ## Summary
 #
 # 1. RCAN is twenty lines: a skip, a block with a gate, groups, a shuffle.
-# 2. Without skips over its groups, the gradient is lost on the way; with them
-#    it arrives.
+# 2. In a fresh network without skips over its groups, most of the gradient is
+#    lost on the way; with them it arrives.
 # 3. Channel attention is a mean, two thin matrices, and a product. It starts
 #    half open.
 # 4. After a short training the gates differ between channels and hardly between
-#    pictures: constants do as well.
+#    photographs: constants do as well.
 # 5. A mean over the picture ties every pixel to all others: tiles and
-#    neighbours change the result.
+#    neighbours change the result, here by less than one can see.
 #
 # The [page of the lecture](../lectures/11-rcan.md) has the tables, the errata
 # and the references.
