@@ -74,9 +74,9 @@ def depth() -> None:
 def clipping() -> None:
     """The gain during training, by the clip."""
     lines = {  # θ and first rate, as in the table → words
-        (1e-4, 0.1): "θ = 0.0001",
-        (1e-3, 0.1): "θ = 0.001",
         (1e-2, 0.1): "θ = 0.01",
+        (1e-3, 0.1): "θ = 0.001",
+        (1e-4, 0.1): "θ = 0.0001",
         (1e-5, 0.1): "θ = 0.00001",
         ("none", 1e-5): "no clip,\nrate 0.00001",
     }

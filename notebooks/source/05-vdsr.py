@@ -178,8 +178,9 @@ print(f"{seen} rows of x; {seen / SCALE:.1f} of the low resolution at ×3")
 #
 # Patches of 41×41, as large as the field, of all three scales in one batch.
 # The pictures are photographs that come with scikit-image and scikit-learn,
-# none of which is scored below, and dead leaves. Below each $x_i$ stands its
-# residual, on middle gray. Can you tell the scales?
+# none of which is scored below, and dead leaves, pictures made of random disks.
+# Below each $x_i$ stands its residual, on middle gray. Can you tell the scales?
+# The answer stands below the pictures.
 
 # %% tags=["ground"]
 from imtrans import recipes
@@ -203,12 +204,20 @@ figures.strip(
     factor=2,
 )
 
+# %%
+import numpy as np
+
+# The first number that the sampler draws for a pair chooses the scale.
+drawn = [np.random.default_rng([recipe.seed, i]).integers(3) for i in range(6)]
+print("scales:", *[(2, 3, 4)[k] for k in drawn])
+
 # %% [markdown]
 # ## With the skip and without
 #
 # The same twenty layers, once as $f(x)\approx y$ and once as $x+f(x)\approx
 # y$, trained by the loop of lecture 1 with the same patches in the same order.
-# To be quick, 16 channels in place of 64, and Adam.
+# To be quick, 16 channels in place of 64, and Adam. Both start from the same
+# random weights, drawn as the paper does (He et al.).
 
 
 # %%
@@ -265,10 +274,13 @@ ratio = whole["plain"] / whole["residual"]
 claim("over the whole run plain has over twice the loss", ratio, above=2)
 
 # %% [markdown]
-# Both can compute the same functions (exercise 4). Both start from random
-# weights, but $x+f(x)$ has the picture from the first step, and the plain
-# network has to build the identity first, through twenty layers. How long that
-# takes depends on the initial weights and on the solver (see *Deeper* below).
+# In 45 steps the residual network has hardly learned anything: its curve hides
+# behind that of bicubic. What the chart shows is the head start. Given one
+# channel more per layer, the plain network can compute the same (exercise 4),
+# but it has to build the identity first, through twenty layers. How long that
+# takes depends on the initial weights and on the solver. So does the head
+# start: here the random $f(x)$ happens to be small; on the page, with other
+# depths and widths and by SGD, the residual networks begin below bicubic, too.
 #
 # ## A rate of 0.1
 #
@@ -312,7 +324,8 @@ print("with one, a finite loss:", math.isfinite(ends[1e-4]))
 # $$
 #
 # `training.clip_by_rate` computes it. Look at the first gradient of the whole
-# network: how many elements does the bound reach?
+# network: how many elements does the bound reach? (The page's shares are a
+# little higher: they are from a batch of 16 pairs, these are from 8.)
 
 # %%
 from imtrans.training import clip_by_rate
@@ -354,19 +367,22 @@ fast, slow = step_after_clip(0.1), step_after_clip(0.01)
 both = gradient.abs() > 1e-4 / 0.01
 assert torch.allclose(fast[both], slow[both])
 assert torch.allclose(fast[both], 1e-4 * gradient[both].sign())
-print("✓ without momentum each moves by θ, at either rate, by its sign")
+print("✓ without momentum each moves by θ, at either rate, against its sign")
 
 # %% [markdown]
-# So much of this training is *sign descent*. With momentum 0.9 the step can
-# reach ten times θ (exercise 1). The paper does not give θ. The figure in [*A
-# rate of 0.1*](../lectures/05-vdsr.md) on the page compares four values, from
-# 0.01 to 0.00001: only 0.0001 ends clearly above bicubic.
+# So the first step with θ = 0.0001 is mostly *sign descent*. With momentum 0.9
+# a step can reach ten times θ (exercise 1). The paper does not give θ. The
+# figure in [*A rate of 0.1*](../lectures/05-vdsr.md) on the page compares four
+# values, from 0.01 to 0.00001: only 0.0001 ends clearly above bicubic.
 
 # %% [markdown]
 # ## Training for three scales
 #
-# Now `fit`, with the recipe of the course: an L1 loss, Muon and Adam in place
-# of SGD and the clip, all scales mixed.
+# Now `fit`, with the recipe of the course: an L1 loss,
+# [Muon](../book/glossary.md) and Adam in place of SGD and the clip, all scales
+# mixed. It multiplies the random weights of the last layer by 0.1, so that the
+# network starts near bicubic and its loss has no steep fall: one batch differs
+# from the next by more. The table below shows what the run has gained.
 
 # %%
 print(*recipe.sources, recipe.optimizer, sep="\n")
@@ -382,8 +398,8 @@ if CHECKPOINTS:
     options |= {"folder": f"{CHECKPOINTS}/vdsr", "resume": True}
 
 # %%
-falls = "Loss over steps, on a logarithmic scale: it falls steeply, then less."
-live = figures.LiveCurve(recipe.steps, alt=falls)
+varies = "Loss over steps: it varies from batch to batch more than it falls."
+live = figures.LiveCurve(recipe.steps, alt=varies)
 run = fit(recipe, on_step=live, validate=validator(scales), **options)
 
 # %% [markdown]
@@ -540,10 +556,10 @@ widgets.slider(
 )
 
 # %% [markdown]
-# Between the trained scales it works. Below about ×1.6 it does harm, since no
+# Between the trained scales it works. Well below ×2 it does harm, since no
 # training picture was that sharp. This is where the method fails. How much it
-# costs depends on the picture: the page's curve, a mean of three pictures of
-# Set5 (bird, butterfly, woman), falls farther at ×1.25. Here:
+# costs depends on the picture; the page's curve is the mean of three pictures
+# of Set5 (bird, butterfly, woman). Here:
 
 
 # %%
@@ -563,8 +579,8 @@ claim("below them, at ×1.25, it does harm", gain_at(1.25), below=-1)
 # %% [markdown]
 # ## Deeper, with and without
 #
-# The paper's own comparison, in small: six trainings by its solver, 150 steps
-# each, on the 91 pictures. The page shows their curves.
+# The paper's own comparison, in small, measured beforehand: six trainings by
+# its solver, 150 steps each, on the 91 pictures. The page shows their curves.
 
 # %%
 from imtrans import experiments
