@@ -145,7 +145,7 @@ def axes_of_norms() -> None:
     sets = {
         "batch norm": lambda c, p, n: c == 1,
         "layer norm": lambda c, p, n: p == 1 and n == 0,
-        "instance norm,\nAdaIN, StyleGAN": lambda c, p, n: c == 1 and n == 0,
+        "AdaIN, StyleGAN": lambda c, p, n: c == 1 and n == 0,
         "adaLN (DiT)": lambda c, p, n: p == 1 and n == 0,
     }
     for ax, (title, member) in zip(axes, sets.items(), strict=True):

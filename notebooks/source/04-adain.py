@@ -94,7 +94,8 @@ figures.strip(
 # The shipped network has a quarter of the paper's channels, and its encoder is
 # a student of VGG-19, not VGG-19 itself. The judge of results is no independent
 # network: it is the same student, with one 1×1 convolution per layer that maps
-# its features to its teacher's channels.
+# its features to its teacher's channels. The page's judge is that teacher, the
+# larger hybrid, so its numbers differ.
 
 # %% tags=["ground"]
 network = zoo.load("adain")
@@ -173,10 +174,12 @@ print("✓ imtrans.models.adain.adain")
 channel = int((statistics(y)[0] - statistics(x)[0])[0, :, 0, 0].argmax())
 chart, axes = figures.canvas(height=2.2, columns=3)
 maps = {"content": x, "style": y, "AdaIN": t}
+maps = {name: values[0, channel].flatten() for name, values in maps.items()}
+together = torch.cat(list(maps.values()))
 for ax, (name, values) in zip(axes, maps.items(), strict=True):
-    ax.hist(values[0, channel].flatten(), bins=30)
+    ax.hist(values, bins=30)
     ax.set_title(name, fontsize=9)
-    ax.set_xlim(t[0, channel].min().item(), t[0, channel].max().item())
+    ax.set_xlim(together.min().item(), together.max().item())
 figures.show(chart, alt="AdaIN has the content's shape at the style's place.")
 
 # %% [markdown]
@@ -188,6 +191,7 @@ negative = (t < 0).float().mean().item()
 energy = (t.clamp(max=0).square().sum() / t.square().sum()).item()
 claim("over 3 % of the entries are negative", negative, above=0.03)
 claim("they hold less than 5 % of the energy", energy, below=0.05)
+print(f"{100 * negative:.0f} % of the entries, {100 * energy:.1f} % of energy")
 
 # %% [markdown]
 # ## The network
@@ -307,7 +311,8 @@ for tap in TAPS:
 print("✓ (8), and the second half of (9)")
 
 # %% [markdown]
-# The sum (6), with the squares and the $\lambda=0.1$ of the authors' program:
+# The sum (6), with the squares of the authors' program and the $\lambda=0.1$ of
+# its main decoder:
 
 # %%
 from imtrans import recipes
@@ -328,8 +333,8 @@ print("✓ (6)")
 # ## Errata, run
 #
 # Three places where slides and programs differ. *Norms for squares*: the
-# gradient of a norm has length 1 however small the error is, that of a square
-# fades with it.
+# gradient of a norm, with respect to the error, has length 1 however small the
+# error is; that of a square fades with it.
 
 # %%
 for size in (1.0, 0.1, 0.001):
@@ -378,7 +383,11 @@ for v in (1e-1, 1e-5, 1e-7):
 # The recipe has two stages, and they are a matter of its *data* alone. In the
 # first pairs each picture is its own style: there is no style loss yet, and the
 # decoder learns to reconstruct. Then other styles come in, half of them in
-# changed colours, and with them the style loss.
+# changed colours, and with them the style loss. Muon, the optimiser, makes the
+# update of each layer nearly an orthogonal matrix.
+#
+# To need no download, most contents here are drawn discs, and the rest a few
+# photographs that come with the package.
 
 # %%
 recipe = recipes.adain.recipe(BUDGET)
@@ -389,8 +398,8 @@ print(f"{recipe.steps} steps of {recipe.batch}; {recipe.optimizer}")
 # %%
 shown = {}
 for i in (0, start + 1, start + 2):
-    photo, style = pairs[i][0].split(3)
-    shown[f"content {i}"], shown[f"style {i}"] = photo[None], style[None]
+    crop, style = pairs[i][0].split(3)
+    shown[f"content {i}"], shown[f"style {i}"] = crop[None], style[None]
 
 # %%
 figures.strip(
@@ -413,8 +422,9 @@ fell = sum(alone[-5:]) / sum(alone[:5])
 claim("the first stage brought the loss to less than half", fell, below=0.5)
 
 # %% [markdown]
-# The shipped decoder was trained with the same kind of pairs, but larger and
-# many more of them. Side by side:
+# The shipped decoder saw photographs as contents, in larger and many more
+# pairs. The 120 steps of `quick` are not enough for a picture: they only show
+# that the loss falls. Side by side:
 
 # %%
 with torch.no_grad():
@@ -444,8 +454,9 @@ claim("the shipped decoder is nearer to the style", gain, above=1)
 #
 # The paper has no table of quality. It has one of seconds, on a GPU of 2017.
 # Ours are from two CPU cores and narrower networks: a quarter of the paper's
-# channels for AdaIN (`new style`), half of them for `one style`. So compare
-# rows with each other in the paper's columns only.
+# channels for AdaIN (`new style`). `one style` is another network on each side:
+# Ulyanov's in the paper, ours of lecture 2, with half the channels of its own
+# paper. So compare rows with each other in the paper's columns only.
 
 # %%
 from imtrans import experiments
@@ -506,7 +517,7 @@ found = {name: gram_error(each, y) for name, each in changed.items()}
 
 # %%
 table = [{"matched": n, "Gram error": e} for n, e in found.items()]
-figures.table(table, caption="Gram error in relu4_1's own map.", digits=2)
+figures.table(table, caption="Gram error in relu4_1's own map.", digits=3)
 
 # %%
 claim(
@@ -643,15 +654,16 @@ widgets.slider(
 # ## Where it fails: large shapes, and faces
 #
 # One position of relu4_1 sees 68 pixels. What is larger in the style than that
-# cannot be transferred as a shape: strokes and panes are, suns and eddies are
-# not. In turn, what is smaller in the photograph than a stroke is painted over:
-# a face of 40 pixels loses its eyes and mouth. Nothing in the network knows
-# that faces matter, but you can enlarge the photograph, paint, and shrink:
+# cannot be transferred as a shape: strokes and panes are, the suns of `strokes`
+# are not (look at the paintings above). In turn, what is smaller in the
+# photograph than a stroke is painted over: eyes and mouth of a face of 40
+# pixels are distorted. Nothing in the network knows that faces matter, but you
+# can enlarge the photograph, paint, and shrink:
 
 # %%
 large = square(face, 2 * SIDE)
 fine = square(stylize.adain(large, strokes, network=network))
-head = (40, 16, 70, 70)  # left, top, width, height
+head = (36, 44, 70, 70)  # left, top, width, height
 figures.zoom(
     {"photograph": content, "painted": painted["strokes"], "enlarged": fine},
     head,
@@ -866,7 +878,8 @@ check(
 #    styles.
 # 3. The target $t$ is partly negative: no ReLU reaches it exactly.
 # 4. The formulas have norms, the programs squares: the gradients differ.
-# 5. Strength, mixtures, masks and colours happen before the decoder.
+# 5. Strength, mixtures and masks act on features; colours and size change the
+#    style picture before the encoder.
 #
 # The [page of the lecture](../lectures/04-adain.md) has what became of the idea
 # in StyleGAN and diffusion, the errata, and the references.

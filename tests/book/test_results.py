@@ -124,6 +124,11 @@ def test_a_held_out_value_is_quoted_like_a_key_of_the_card():
     assert results.measured("net-x3 error", {"net-x3": CARD | {"validation": {"error": 0.186}}}) == "0.186"
 
 
+def test_a_source_of_the_training_data_is_quoted_by_its_name():
+    card = CARD | {"data": ["styles, drawings: 8 pictures", "styles, paintings: 18 pictures"]}
+    assert results.measured('net-x3 "styles, paintings"', {"net-x3": card}) == "18 pictures"
+
+
 def test_a_published_number_without_a_level_is_named_by_its_task():
     half_the_pixels = ROW | {"set": "Barbara", "task": "inpainting", "scale": "", "psnr": "32.22", "ssim": ""}
     assert results.published("net Net Barbara inpainting psnr", [*ROWS, half_the_pixels]) == "32.22"

@@ -152,6 +152,8 @@ def table(cards: dict[str, dict], published: list[dict]) -> str:
 def measured(text: str, cards: dict[str, dict]) -> str:
     """One number of a card: `NAME SET LEVEL METRIC [PROTOCOL]`, or `NAME KEY` for a key or a held-out value.
 
+    A source of the training data is a key, too: `"styles, paintings"` is the card's number of pictures of that name.
+
     LEVEL is a scale (`x3` or `3`), a noise level (`25`), a quality of JPEG (`q10`), or the degradation in its own words
     (`"×3"`). METRIC is one of `imtrans.metrics.METRICS`, or `input_psnr`, the PSNR of the JPEG itself.
 
@@ -163,7 +165,8 @@ def measured(text: str, cards: dict[str, dict]) -> str:
         raise ValueError(f"no card {name!r}; there are {', '.join(cards) or 'none'}")
     card = cards[name]
     if len(rest) == 1:
-        known = card.get("validation", {}) | card
+        sources = dict(source.partition(": ")[::2] for source in card.get("data", ()))
+        known = sources | card.get("validation", {}) | card
         if rest[0] not in known:
             raise ValueError(f"the card {name} has no {rest[0]!r}; it has {', '.join(known)}")
         value = known[rest[0]]
