@@ -14,7 +14,7 @@
 # - measure a picture in features, and say which errors that forgives;
 # - compute a Gram matrix, and say what it forgets;
 # - write the transformation network and account for its padding;
-# - train a network that paints in one style;
+# - begin to train a network that paints in one style;
 # - show what instance normalisation cannot see.
 #
 # You need lecture 1, [SRCNN](../lectures/01-srcnn.md), or something like it.
@@ -74,7 +74,9 @@ print("budget:", BUDGET)
 # The paper's is VGG-16. Here it is a small network that comes with the course
 # and was trained to have nearly the same features. `trunk="hybrid"` has better
 # ones, after `imtrans data fetch hybrid` (6 MB); what is shown from `results/`
-# was made with those. For a picture of $C\times H\times W$ values $x$, the
+# was made with those. The small one computes with a quarter of VGG-19's
+# channels; a 1×1 convolution for each layer then makes as many maps as the
+# hybrid has there. For a picture of $C\times H\times W$ values $x$, the
 # activations $\phi_j(x)$ (1) are $C_j$ maps of $H_j\times W_j$ positions:
 
 # %% tags=["ground"]
@@ -269,8 +271,8 @@ show(
 # ## Style: what is active together
 #
 # $$
-# G_j(x)_{c,c'}=\frac1{C_jH_jW_j}\sum_{h,w}\phi_j(x)_{h,w,c}\,
-# \phi_j(x)_{h,w,c'} \qquad (3)
+# G_j(x)_{c,c'}=\frac1{C_jH_jW_j}\sum_{h,w}\phi_j(x)_{c,h,w}\,
+# \phi_j(x)_{c',h,w} \qquad (3)
 # $$
 #
 # With loops, on a few maps:
@@ -477,7 +479,8 @@ table = [
     }
     for row in experiments.rows("perceptual-norm")
 ]
-figures.table(table, caption="Ten photographs, held out; hybrid.", digits=2)
+caption = "Means over the ten photographs of the stored averages; hybrid."
+figures.table(table, caption=caption, digits=2)
 
 # %% [markdown]
 # ## Training
@@ -486,7 +489,9 @@ figures.table(table, caption="Ten photographs, held out; hybrid.", digits=2)
 # $\sum_i\lambda_i\ell_i$, on average over photographs. Here the terms are those
 # of (8): relative errors of the content at relu3_3 and of five Gram matrices,
 # and a little total variation. No pairs are needed: the content's target is the
-# input. The training pictures:
+# input. So that nothing has to be fetched, the budgets `quick` and `class` take
+# few photographs, and many drawn discs (*dead leaves*). Two of the latter, and
+# what the training has:
 
 # %%
 from dataclasses import replace
@@ -497,11 +502,12 @@ from imtrans import recipes
 # %%
 recipe = recipes.johnson.recipe(BUDGET, style=STYLE)
 pairs = recipe.data(recipe.seed)
+print(*recipe.sources, sep="\n")
 
 # %%
 figures.strip(
     {f"{i}": pairs[i][0][None] for i in range(2)},
-    alt="a training picture of 96 by 96 pixels",
+    alt="a training picture of 96 by 96 pixels, discs upon discs",
 )
 
 # %% [markdown]
@@ -523,8 +529,8 @@ assert torch.isclose(sum(each) / 2, of_batch, rtol=1e-2)
 print("✓ (6) and (8), with weights", lambdas)
 
 # %% [markdown]
-# So that half a minute is enough, the network has a quarter of the paper's
-# channels, and three blocks:
+# So that half a minute shows something, the network has a quarter of the
+# paper's channels, and three blocks:
 
 # %%
 tiny = partial(StyleNetwork, 1 / 4, 3, norm="instance", layout="resize")
@@ -540,15 +546,19 @@ if CHECKPOINTS:
     options |= {"folder": f"{CHECKPOINTS}/johnson", "resume": True}
 
 # %%
-falls = "Loss over steps, on a logarithmic scale: it falls steeply, then less."
+falls = "Loss over steps, logarithmic: it falls far, with ups and downs."
 live = figures.LiveCurve(recipe.steps, alt=falls)
 run = fit(recipe, on_step=live, **options)
 
 # %% [markdown]
 # ## Measuring
 #
-# What has it learned? The error of content and style of the photograph itself
-# and of the stylised one, neither seen in training:
+# The loss need not fall all the time: in the quick run it climbs once more near
+# the tenth step. A likely cause is the learning rate, which rises to its full
+# height over the first eight steps.
+#
+# What has the network learned? The error of content and style of the
+# photograph itself and of the stylised one, neither seen in training:
 
 
 # %%
@@ -573,8 +583,10 @@ claim(
 )
 
 # %% [markdown]
-# The weights that ship were trained longer, with twice the width, by better
-# features:
+# The eighty steps of the quick run are too few: colours and stripes, no face
+# yet. The weights that ship were trained longer, with twice the width, by
+# better features, and show where it goes. (Their straight lines in flat areas
+# are a weakness: the style has none.)
 
 # %%
 shipped = f"johnson-{STYLE}"
@@ -587,7 +599,10 @@ else:
     print(shipped, "has no trained weights here yet")
 
 # %% tags=["nbval-ignore-output"]
-show(pictures, alt="an astronaut's face, in strokes but the first")
+show(
+    pictures,
+    alt="an astronaut's face; the short run leaves colours and stripes of it",
+)
 
 # %% tags=["nbval-ignore-output"]
 figures.table(
@@ -659,8 +674,8 @@ widgets.frames(
 # ## Where it fails: another size
 #
 # The network knows strokes of one width in *pixels*. In a picture of twice the
-# size they are half as wide, relative to the face. A photograph from a
-# telephone gets a fine grain in place of strokes: shrink it first.
+# size they are half as wide, relative to the face. A photograph from a phone
+# gets a fine grain in place of strokes: shrink it first.
 
 # %%
 painter = zoo.load(shipped) if shipped in zoo.names() else run.model.cpu()
@@ -799,7 +814,11 @@ with torch.no_grad():
     mine_painted = painter(mine.expand(1, 3, -1, -1)).clamp(0, 1)
 
 # %% tags=["nbval-ignore-output"]
-show({"painted": mine_painted}, alt="a cat, or your photograph")
+figures.strip(
+    {"painted, shown at half the size": F.avg_pool2d(mine_painted, 2)},
+    alt="a cat's face in strokes, or your photograph",
+    factor=2,
+)
 
 # %% [markdown]
 # ## Exercises
@@ -912,13 +931,13 @@ check(
 )
 
 # %% [markdown] tags=["exercise"]
-# **Exercise 4. When does it pay, here?** On the paper's GPU, training pays
-# after some 900 pictures. And on our processor? The next cell has the row of
-# the page's table of speed-ups for the half-width network at 256×256 (`seconds`
-# of a pass, of an `iteration`), and the card of the weights (the last round of
-# their training, on crops of 128×128). After how many pictures has a training
-# on `samples` crops of `side`×`side` pixels paid, against 500 iterations for
-# each? Let the cost of a sample grow with its pixels.
+# **Exercise 4. When does it pay, here?** Against 500 iterations per picture,
+# training pays after some 900 pictures on the paper's GPU. And on our
+# processor? The next cell has our times for the half-width network at 256×256
+# (`seconds` of a pass, of an `iteration`), and the card of the weights (the
+# last round of their training, on crops of 128×128). After how many pictures
+# has a training on `samples` crops of `side`×`side` pixels paid, against 500
+# iterations for each? Let the cost of a sample grow with its pixels.
 #
 # *Hint.* $n\,t_o = T + n\,t_f$. A step has `batch` samples.
 
@@ -1015,7 +1034,8 @@ check(
 #    it costs next to nothing; in the first layer about as much as the blur.
 # 2. If many answers are right, the best one in pixels is their mean.
 # 3. A Gram matrix says which features are active together, not where.
-# 4. A network trained on features and Gram matrices paints in one pass.
+# 4. A network trained on features and Gram matrices paints in one pass; eighty
+#    steps give it colours and stripes, not yet a face in strokes.
 # 5. Instance normalisation removes exposure; batch normalisation does not.
 #
 # The [page of the lecture](../lectures/02-perceptual-losses.md) has what we
