@@ -136,7 +136,8 @@ print("✓ equation (7)")
 
 # %% [markdown]
 # What does a layer hold? Start from noise and let the content loss of one
-# layer alone move the pixels. Stored frames, made with features of the hybrid:
+# layer alone move the pixels. Stored frames after 70 steps, made with features
+# of the hybrid; what is missing may be lost, or not found yet:
 
 # %%
 from imtrans import widgets
