@@ -165,9 +165,9 @@ def algorithm() -> None:
             _arrow(ax, (57.3, y + 1.5), (41.2, y + 1.5), figures.COLORS[1])
     ax.text(22.7, 41, "Gram matrices: $E_l$", ha="center", fontsize=9, color=figures.COLORS[0])
     ax.text(49.3, 41, "features: $\\mathcal{L}_{content}$", ha="center", fontsize=9, color=figures.COLORS[1])
-    bend = {"connectionstyle": "arc3,rad=-0.25", "linestyle": "--", "linewidth": 2}
-    ax.annotate("", (43.7, 9), (41.4, 31), arrowprops={"arrowstyle": "-|>", "color": figures.INK, **bend})
-    ax.text(46.6, 20, "gradient with\nrespect to\nthe pixels", fontsize=9, va="center", color=figures.INK)
+    bend = {"connectionstyle": "arc3,rad=-0.2", "linestyle": "--", "linewidth": 2}
+    ax.annotate("", (43.7, 9), (41.4, 40), arrowprops={"arrowstyle": "-|>", "color": figures.INK, **bend})
+    ax.text(47, 20, "gradient with\nrespect to\nthe pixels", fontsize=9, va="center", color=figures.INK)
     ax.set_ylim(-4, 44)
     (FIGURES / "gatys-algorithm.png").write_bytes(figures.png(figure))
 

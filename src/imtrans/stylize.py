@@ -92,9 +92,10 @@ def gatys(
 ) -> Tensor:
     """Paint a photograph in the style of an artwork, by optimisation of the pixels.
 
-    min over x of α L_content(p, x) + β L_style(a, x). Both losses are divided by the energy of their target, so α and
-    β mean the same for every trunk and size (the paper's sums do not; `losses.content_loss` and `losses.style_loss`
-    are those). Two small terms are ours: total variation, and a penalty on pixels outside of [0, 1].
+    min over x of α L_content(p, x) + β L_style(a, x). Both losses are divided by the energy of their target, so the
+    scale and the number of a trunk's features drop out (out of the paper's sums they do not; `losses.content_loss` and
+    `losses.style_loss` are those). Two small terms are ours: total variation, and a penalty on pixels outside of
+    [0, 1].
 
     Args:
         content: Photograph p, (1, 3, H, W) in [0, 1].
