@@ -398,7 +398,7 @@ print(f"{recipe.steps} steps of {recipe.batch}; {recipe.optimizer}")
 # %%
 shown = {}
 for i in (0, start + 1, start + 2):
-    crop, style = pairs[i][0].split(3)
+    crop, style = images.middle(pairs[i][0], 64).split(3)
     shown[f"content {i}"], shown[f"style {i}"] = crop[None], style[None]
 
 # %%
