@@ -186,6 +186,18 @@ def test_the_loss_asks_pictures_that_are_their_own_style_for_their_pixels(untrai
     assert loss(prediction, other).item() == pytest.approx(0.125)
 
 
+def test_the_classroom_has_a_style_loss_where_the_hybrid_is_missing(pictures, tmp_path, monkeypatch):
+    for number, picture in enumerate(pictures):
+        images.write(tmp_path / f"{number}.png", picture)
+    for variable in ("IMTRANS_DATA", "IMTRANS_WEIGHTS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(features.assets, "cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(styles, "STYLES", {"noise": lambda size, seed: torch.rand(1, 3, size, size)})
+    loss = recipe.classroom(data=[tmp_path]).loss
+    assert loss.style_loss(*torch.rand(2, 1, 3, 32, 32)) > 0
+
+
 def test_a_shorter_training_has_a_shorter_first_stage(pictures, untrained, tmp_path):
     for number, picture in enumerate(pictures):
         images.write(tmp_path / f"{number}.png", F.interpolate(picture, scale_factor=2))

@@ -574,7 +574,8 @@ with torch.no_grad():
 measured = {"photograph": errors(photo), "this run": errors(painted)}
 
 # %%
-began, ended = sum(live.values[:10]), sum(live.values[-10:])
+logged = [entry["loss"] for entry in run.log]
+began, ended = sum(logged[:10]), sum(logged[-10:])
 claim("the loss falls to less than a third", ended / began, below=1 / 3)
 claim(
     "the content's error is below 1, that of features of zeros",

@@ -74,7 +74,7 @@ figures.strip(
     {"photograph": p, "artwork": a},
     alt="an astronaut before a shuttle; brush strokes that whirl",
     factor=2,
-    limit=14_000,
+    limit=14_000 * SIDE**2 // 96**2,
 )
 
 # %% [markdown]
@@ -91,7 +91,7 @@ figures.strip(
 # %% tags=["ground"]
 taps = (*stylize.STYLE, *stylize.CONTENT)
 network = features.load(taps, TRUNK, pooling="average")
-network = network.to(DEVICE)
+network, p, a = (each.to(DEVICE) for each in (network, p, a))
 print("features:", network.about)
 
 # %%
@@ -175,7 +175,7 @@ for layer in ("relu1_1", "relu4_2"):
 # %%
 from imtrans import metrics
 
-psnr = [metrics.psnr(x, p).item() for x in rebuilt.values()]
+psnr = [metrics.psnr(x, p.cpu()).item() for x in rebuilt.values()]
 claim("relu1_1 holds the pixels, by over 5 dB", psnr[0] - psnr[1], above=5)
 
 # %% [markdown]
@@ -246,14 +246,14 @@ tiles = {f"tiles of {t}": shuffled_tiles(a, t) for t in (48, 16, 4)}
 figures.strip(
     tiles,
     alt="brush strokes, cut into pieces and put together in another order",
-    limit=12_000,
+    limit=12_000 * SIDE**2 // 96**2,
 )
 
 
 # %%
 def style_errors(picture):
     """Relative error of the Gram matrices against the artwork's, per layer."""
-    found = network(picture)
+    found = network(picture.to(DEVICE))
     grams = losses.gram_per_position
     return torch.stack(
         [
@@ -336,7 +336,7 @@ ours = paint(p, a, alpha=0.1, steps=2)
 options = {"network": network, "progress": False, "device": DEVICE}
 options["smoothness"] = 0
 theirs = stylize.gatys(p, a, alpha=0.1, steps=(2,), **options)
-moves = theirs - p, ours.clamp(0, 1) - p
+moves = theirs.to(DEVICE) - p, ours.clamp(0, 1) - p
 assert losses.relative_error(*moves) < 0.1
 print("✓ the same picture")
 
@@ -613,7 +613,7 @@ figures.strip(
     {"yours": mine, "painted": own},
     alt="by default a cat, in panes of coloured glass after the arrow",
     factor=2,
-    limit=20_000,
+    limit=20_000 * SIDE**2 // 96**2,
 )
 
 # %% [markdown]

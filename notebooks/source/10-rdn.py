@@ -297,10 +297,10 @@ claim("and the first block gets no gradient", none[1], below=1e-8)
 # The loss is the mean absolute error. Pairs come from the bundled photographs,
 # none of which is tested on below, and from dead leaves, pictures made of
 # random disks. `RDN.small`, with 1.4 million parameters, is too slow for a
-# notebook on a CPU, so the budget `quick` trains the toy here. Its last
-# convolution begins with small weights, so that the first output is nearly
-# plain. Muon is an optimiser of which the [glossary](../book/glossary.md) tells
-# more.
+# notebook on a CPU, so the budget `quick` trains the toy here. (With a GPU it
+# is `RDN.small`, and "toy" below stands for that.) Its last convolution begins
+# with small weights, so that the first output is nearly plain. Muon is an
+# optimiser of which the [glossary](../book/glossary.md) tells more.
 
 # %%
 from imtrans import recipes
@@ -316,13 +316,14 @@ recipe = recipes.rdn.recipe(BUDGET, scale=SCALE)
 if BUDGET == "quick":
     recipe = replace(recipe, model=start, steps=440, validate_every=110)
 pairs = recipe.data(recipe.seed)  # pairs[i]: (3, 16, 16), (3, 32, 32)
+side = pairs[0][0].shape[-1]  # with a GPU they are larger
 print(*recipe.sources, recipe.optimizer, sep="\n")
 print(f"{recipe.steps} steps of {recipe.batch} pairs")
 
 # %%
 figures.strip(
     {f"in {i}": pairs[i][0][None] for i in range(5)},
-    alt="a low-resolution patch of 16 by 16 pixels",
+    alt=f"a low-resolution patch of {side} by {side} pixels",
     factor=6,
 )
 
@@ -363,7 +364,10 @@ class Linear(RDN):
 
 # %%
 bare = partial(Linear, SCALE, blocks=1, layers=1, growth=1, features=32)
-linear = fit(replace(recipe, model=bare), **options)
+linear_recipe = replace(recipe, name="linear", model=bare)
+if CHECKPOINTS:
+    options["folder"] = f"{CHECKPOINTS}/linear"
+linear = fit(linear_recipe, **options)
 
 # %% [markdown]
 # ## Measuring

@@ -269,13 +269,14 @@ from imtrans import recipes
 
 recipe = recipes.rcan.recipe(BUDGET, scale=SCALE)
 pairs = recipe.data(recipe.seed)  # pairs[i]: (3, 24, 24), (3, 48, 48)
+side = pairs[0][0].shape[-1]  # with a GPU they are larger
 print(*recipe.sources, recipe.optimizer, sep="\n")
 print(f"{recipe.steps} steps of {recipe.batch} pairs")
 
 # %%
 figures.strip(
     {f"in {i}": pairs[i][0][None] for i in range(5)},
-    alt="a low-resolution patch of 24 by 24 pixels",
+    alt=f"a low-resolution patch of {side} by {side} pixels",
     factor=4,
 )
 

@@ -224,7 +224,9 @@ def quick(*, data: Folders = None) -> Recipe:
 
 
 def classroom(*, data: Folders = None) -> Recipe:
-    """Some minutes of a small GPU on the bundled photographs and drawings. The hybrid has to be on this machine.
+    """Some minutes of a small GPU on the bundled photographs and drawings.
+
+    The loss network is the hybrid where that is on this machine, else the best trunk at hand.
 
     Args:
         data: Folders of contents in place of the bundled ones.
@@ -236,7 +238,7 @@ def classroom(*, data: Folders = None) -> Recipe:
         budget="class",
         data=Pairs(contents, kinds, 128, alone=600 * 8),
         sources=sources(contents, kinds),
-        loss=StyleLoss(),
+        loss=StyleLoss(trunk=held_out_trunk()),
         schedule=cosine(warmup=50),
         steps=6_000,
         batch=8,

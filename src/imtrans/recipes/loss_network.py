@@ -11,7 +11,7 @@ from imtrans.models import features
 
 
 def held_out_trunk() -> str | None:
-    """The trunk of a held-out measure: the hybrid, as on the cards; None, the best one here, where it is missing."""
+    """The trunk where nothing is to be fetched: the hybrid, as on the cards; None, the best one here, without it."""
     return "hybrid" if features.has_hybrid() else None
 
 
