@@ -34,8 +34,8 @@ class LeastVariance:
         alpha: Weight of the newest output.
         warmup: Number of iterations in which no minimum counts: the first outputs are flat, hence calm too.
         patience: Number of iterations without a lower variance after which the fit ends: three times 1/α, the memory
-            of the variance. On the nine runs of results/prior-stopping.csv 100 does as well, while 300 waits for a
-            late minimum in one of them.
+            of the variance. On the nine runs of results/prior-stopping.csv 100 does a little better, and 300 waits for
+            a late minimum in one of them.
 
     Attributes:
         variances: Mean of v over the pixels, one number per iteration.
