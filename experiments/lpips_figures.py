@@ -17,6 +17,10 @@ from imtrans.judgements import against_itself
 
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
 VOTES = 5  # per triplet of the sets that score
+SETS = (
+    "traditional", "CNN", "distortions",
+    "superresolution", "deblurring", "colorization", "interpolation", "real algorithms", "all",
+)  # fmt: skip
 
 GROUPS = {  # as in the paper's Fig. 4
     "formulas": ("L2", "SSIM", "FSIMc", "HDR-VDP"),
@@ -24,7 +28,7 @@ GROUPS = {  # as in the paper's Fig. 4
     "no labels": ("K-means", "Watching", "Split-Brain", "Puzzle", "BiGAN"),
     "labels of ImageNet": ("SqueezeNet", "AlexNet", "VGG"),
     "weights from votes": ("Squeeze-lin", "Alex-lin", "VGG-lin"),
-    "all from votes": ("Squeeze-scratch", "Alex-scratch", "VGG-scratch", "Squeeze-tune", "Alex-tune", "VGG-tune"),
+    "network from votes": ("Squeeze-scratch", "Alex-scratch", "VGG-scratch", "Squeeze-tune", "Alex-tune", "VGG-tune"),
 }
 
 
@@ -35,7 +39,7 @@ def agreement(model: str, kind: str) -> float:
 def human() -> None:
     """The printed human score, and what it means between two different judges."""
     rows = []
-    for kind in ("distortions", "real algorithms", "all", "interpolation"):
+    for kind in SETS:
         printed = agreement("Human", kind)
         judges = 100 * against_itself(printed / 100, VOTES)
         rows.append({"set": kind, "printed": printed, "two_judges": f"{judges:.1f}"})
@@ -88,7 +92,7 @@ def shift() -> None:
         style = "--" if key in ("L2", "SSIM") else "-"
         ax.plot([r["pixels"] for r in rows], [r[key] for r in rows], style, marker="o", markersize=4, label=name)
     ax.axhline(1, color=figures.INK, linewidth=1)
-    ax.annotate("a blur of σ = 1", (4, 1), xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9)
+    ax.annotate("a blur of σ = 1", (2.9, 1), xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9)
     ax.set(xlabel="shift in pixels", ylabel="distance, blur of σ = 1 is 1", ylim=(0, 5), xlim=(0, 4.05))
     ax.legend(frameon=False, fontsize=9)
     (FIGURES / "lpips-shift.png").write_bytes(figures.png(figure))

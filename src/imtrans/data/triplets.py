@@ -9,8 +9,9 @@ Two rules need no voter (`RULES`):
     One patch went through a distortion, the other through the same one and then through a second, of another family,
     which does not hide the first. The first is nearer.
 ``equal error``
-    One patch was moved by a pixel or two, turned by a degree or two, or made a few percent brighter, which is hardly
-    seen side by side; the other was damaged visibly. Both have the *same* mean squared error. The first is nearer.
+    One patch was moved by a pixel or two, turned by up to three degrees, or made a few percent brighter or darker;
+    side by side this is hardly seen. The other was damaged visibly. Both have the *same* mean squared error. The first
+    is nearer.
 
 These are invariances that we postulate: what a distance should not mind. What people mind, only people can say.
 """

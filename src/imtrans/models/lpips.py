@@ -155,7 +155,9 @@ def weighted_squares(difference: Tensor, weight: Tensor) -> Tensor:
 
 
 class FeatureDistance(nn.Module):
-    """The distance of the slides: weighted squared differences of unit-length features, averaged over positions.
+    """The distance in the form of the authors' code: weighted squared differences of unit-length features.
+
+    They are summed over channels, averaged over positions, and summed over taps.
 
     Args:
         trunk: A module that returns features (N, C, H, W) by tap, as those of `imtrans.models.features` do.
