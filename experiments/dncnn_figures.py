@@ -15,7 +15,7 @@ from imtrans.degrade import Downscale, GaussianNoise, Jpeg, bicubic_down_up
 from imtrans.restore import denoise
 
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
-CAT = (112, 56, 112, 112)  # left, top, width, height: an eye, nose and fur
+CAT = (112, 56, 112, 112)  # left, top, width, height: an eye and fur
 LAWN = (330, 400, 92, 92)
 SIX = (200, 100, 288, 192)
 GROUND = torch.tensor([int(figures.GROUND[i : i + 2], 16) / 255 for i in (1, 3, 5)]).view(1, 3, 1, 1)
