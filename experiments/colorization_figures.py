@@ -190,13 +190,14 @@ def chroma() -> None:
     for ax, key, title in zip(
         axes, ("chroma", "auc", "rebalanced"), ("chroma", "AuC, %", "rebalanced AuC, %"), strict=True
     ):
-        for words, label in (("no", "posterior"), ("half", "with log w")):
+        for words, label in (("no", "plain"), ("half", "with log w")):
             found = sorted((r["temperature"], r[key]) for r in rows if r["weighted"] == words)
             ax.plot(*zip(*found, strict=True), "o-", markersize=4, label=label)
-        for words, label in (("L2", "L2"), *((("gray", "gray"),) if key != "chroma" else (("truth", "truth"),))):
-            [value] = [r[key] for r in rows if r["weighted"] == words]
-            ax.axhline(value, color=figures.INK, linewidth=1, linestyle="--" if words == "L2" else ":")
-            ax.annotate(label, (1, value), ha="right", va="bottom", fontsize=8, color=figures.INK)
+        beside = {"fontsize": 8, "color": figures.INK, "xycoords": ("axes fraction", "data")}
+        for label, line, side in (("L2", "--", "bottom"), ("truth" if key == "chroma" else "gray", ":", "top")):
+            [value] = [r[key] for r in rows if r["weighted"] == label]
+            ax.axhline(value, color=figures.INK, linewidth=1, linestyle=line)
+            ax.annotate(label, (1.02, value), va=side, **beside)
         ax.set(xlabel="T")
         ax.set_title(title, fontsize=9, color=figures.INK)
     axes[0].legend(frameon=False, fontsize=8)

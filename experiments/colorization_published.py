@@ -15,13 +15,14 @@ def cell(model: str, task: str) -> dict:
 
 def main() -> None:
     """Compute and write."""
-    errors = {"gray": "Gray", "L2": "Ours (L2)", "classes": "Ours (class)", "full": "Ours (full)"}
+    models = {"gray": "Gray", "L2": "Ours (L2)", "classes": "Ours (class)", "full": "Ours (full)"}
     rows = [
         {"what": f"error of {name}", "value": f"{1.5 * (100 - cell(model, 'AuC')['value']):.1f}"}
-        for name, model in errors.items()
+        for name, model in models.items()
     ]
-    for better, worse in (("classes", "L2"), ("full", "classes")):
-        a, b = (cell(errors[name], "fooled") for name in (better, worse))
+    models["Larsson"] = "Larsson et al."
+    for better, worse in (("classes", "L2"), ("full", "classes"), ("full", "L2"), ("full", "Larsson")):
+        a, b = (cell(models[name], "fooled") for name in (better, worse))
         spread = (a["standard_error"] ** 2 + b["standard_error"] ** 2) ** 0.5
         rows.append({"what": f"{better} over {worse}", "value": f"{(a['value'] - b['value']) / spread:.1f}"})
     experiments.write("colorization-published", rows)
