@@ -205,6 +205,12 @@ def test_scores_are_computed_in_fp32():
         evaluate(network.bfloat16(), pictures((3, 33, 33)), Downscale(3))
 
 
+def test_a_result_that_is_not_finite_has_no_score():
+    truth = torch.ones(1, 1, 16, 16)
+    with pytest.raises(ValueError, match="not finite"):
+        score_picture("p", torch.full_like(truth, math.inf), truth, protocol="gray", border=0)
+
+
 def test_no_pictures():
     with pytest.raises(ValueError, match="no pictures"):
         evaluate("bicubic", [], Downscale(2))

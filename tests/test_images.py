@@ -103,6 +103,16 @@ def test_the_dtype_is_checked_both_ways():
         images.to_uint8(torch.zeros(3, dtype=torch.uint8))
 
 
+def test_all_levels_survive_bfloat16():
+    levels = torch.arange(256)
+    assert torch.equal(images.to_uint8((levels / 255).bfloat16()).long(), levels)
+
+
+def test_what_is_not_a_number_has_no_level():
+    with pytest.raises(ValueError, match="not a number"):
+        images.to_uint8(torch.tensor([0.5, float("nan")]))
+
+
 @pytest.mark.parametrize(
     ("x", "words"),
     [

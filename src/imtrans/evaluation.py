@@ -17,14 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from imtrans import restore
+from imtrans.data.benchmarks import NamedPicture
 from imtrans.degrade import Degradation
 from imtrans.images import modcrop, to_float, to_uint8
 from imtrans.metrics import METRICS
 from imtrans.models.baselines import BASELINES
 from imtrans.protocols import Protocol, default_protocol, find_protocol
 from imtrans.resize import imresize
-
-NamedPicture = tuple[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -187,12 +186,14 @@ def score_picture(
     """The scores of one picture (1, C, H, W) against the truth; a picture of one channel is its own luma.
 
     Raises:
-        ValueError: On an unknown protocol or metric, different sizes, or what is smaller than the border and SSIM's
-            11 pixels.
+        ValueError: On an unknown protocol or metric, a result that is not finite, different sizes, or what is smaller
+            than the border and SSIM's 11 pixels.
     """
     rules = find_protocol(protocol)
     if unknown := set(metrics) - METRICS.keys():
         raise ValueError(f"no metric {', '.join(sorted(unknown))}: there are {', '.join(METRICS)}")
+    if not result.isfinite().all():
+        raise ValueError("the result holds values that are not finite")
     pair = rules.comparable_channels(result), rules.comparable_channels(truth)
     return Row(name, {key: METRICS[key].function(*pair, border=border).item() for key in metrics})
 
@@ -208,7 +209,7 @@ def _choose_protocol(model: nn.Module, degradation: Degradation, name: str | Non
 
 @contextmanager
 def _fp32(model: nn.Module) -> Iterator[None]:
-    """No autocast, no TF32: scores are computed in fp32 wherever they are computed."""
+    """No autocast, no TF32 in convolutions: a network is in fp32 wherever its scores are computed."""
     low = {p.dtype for p in model.parameters()} - {torch.float32}
     if low:
         raise ValueError(f"scores are computed in float32, but the network is in {', '.join(map(str, low))}")
