@@ -62,6 +62,16 @@ def test_blur_down_against_scipy(scale, sigma):
     assert torch.allclose(blur_down(torch.full_like(x, 0.4), scale, sigma), torch.tensor(0.4, dtype=x.dtype))
 
 
+def test_a_blur_and_a_grid_want_multiples():
+    with pytest.raises(ValueError, match=r"sides \(24, 35\) are not multiples of 3"):
+        blur_down(torch.rand(1, 1, 24, 35), 3, 1.0)
+
+
+def test_noise_is_not_added_to_8_bit_levels():
+    with pytest.raises(ValueError, match="wanted floats"):
+        gaussian_noise(torch.zeros(1, 1, 4, 4, dtype=torch.uint8), 25, seed=0)
+
+
 def test_noise_is_frozen_and_of_the_right_size():
     x = torch.full((1, 1, 200, 200), 0.02)
     y = gaussian_noise(x, 25, seed=3)
@@ -276,6 +286,23 @@ def test_degradations_are_values():
 def test_a_noise_level_is_a_number_from_0(sigma):
     with pytest.raises(ValueError, match="8-bit levels from 0"):
         GaussianNoise(sigma)
+
+
+@pytest.mark.parametrize("degradation", [Downscale, lambda scale: BlurDown(scale, 1.0)])
+@pytest.mark.parametrize("scale", [0, 1, 2.5])
+def test_a_scale_is_an_integer_from_2(degradation, scale):
+    with pytest.raises(ValueError, match="integer from 2"):
+        degradation(scale)
+
+
+def test_a_blur_has_a_width():
+    with pytest.raises(ValueError, match="pixels above 0"):
+        BlurDown(2, 0)
+
+
+def test_a_share_of_pixels_is_no_percentage():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        Mask(50)
 
 
 @pytest.mark.parametrize("degradation", [Downscale(3), BlurDown(3, 1.0)])

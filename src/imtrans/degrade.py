@@ -36,6 +36,8 @@ class Degradation(ABC):
     def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
         """The observation of clean pictures (N, C, H, W) in [0, 1].
 
+        Those of super-resolution take 8-bit levels too, and return such: some protocols round there.
+
         Args:
             clean: Clean pictures; they stay as they are.
             seed: Random seed, for degradations with randomness.
@@ -61,10 +63,16 @@ class Downscale(Degradation):
 
     Args:
         scale: An integer from 2.
+
+    Raises:
+        ValueError: On another scale.
     """
 
     scale: int
     task: ClassVar[str] = "super-resolution"
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
 
     def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
         """(N, C, H, W) → (N, C, ⌈H/scale⌉, ⌈W/scale⌉). An 8-bit picture gives an 8-bit one, as in MATLAB."""
@@ -90,11 +98,19 @@ class BlurDown(Degradation):
     Args:
         scale: An integer from 2.
         sigma: Standard deviation of the blur in pixels of the clean picture, above 0.
+
+    Raises:
+        ValueError: On another scale or width of the blur.
     """
 
     scale: int
     sigma: float
     task: ClassVar[str] = "super-resolution"
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+        if not 0 < self.sigma < float("inf"):
+            raise ValueError(f"the blur must be a number of pixels above 0, got {self.sigma:g}")
 
     def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
         """(N, C, H, W) → (N, C, H/scale, W/scale). An 8-bit picture gives an 8-bit one."""
@@ -182,10 +198,17 @@ class Mask(Degradation):
 
     Args:
         keep: Probability of each pixel to be kept, between 0 and 1.
+
+    Raises:
+        ValueError: On another probability.
     """
 
     keep: float
     task: ClassVar[str] = "inpainting"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.keep <= 1:
+            raise ValueError(f"the share of the pixels that are kept lies between 0 and 1, got {self.keep:g}")
 
     def __call__(self, clean: Tensor, seed: int = 0) -> Tensor:
         """The pictures with missing pixels, all channels of a pixel alike, the same ones in each picture."""
@@ -209,6 +232,11 @@ class Grayscale(Degradation):
         return "without colours"
 
 
+def _check_scale(scale: int) -> None:
+    if scale < 2 or scale % 1:
+        raise ValueError(f"the scale must be an integer from 2, got {scale}")
+
+
 def bicubic_down(x: Tensor, scale: int) -> Tensor:
     """Low resolution by MATLAB's antialiased bicubic, (N, C, H, W) → (N, C, ⌈H/scale⌉, ⌈W/scale⌉)."""
     return imresize(x, Fraction(1, scale))
@@ -224,9 +252,13 @@ def bicubic_down_up(x: Tensor, scale: int) -> Tensor:
     Raises:
         ValueError: If a side is not a multiple of ``scale`` (`images.modcrop` makes it one).
     """
+    _check_sides(x, scale)
+    return imresize(bicubic_down(x, scale), scale)
+
+
+def _check_sides(x: Tensor, scale: int) -> None:
     if x.shape[-2] % scale or x.shape[-1] % scale:
         raise ValueError(f"sides {tuple(x.shape[-2:])} are not multiples of {scale}")
-    return imresize(bicubic_down(x, scale), scale)
 
 
 def blur_down(x: Tensor, scale: int, sigma: float) -> Tensor:
@@ -234,11 +266,18 @@ def blur_down(x: Tensor, scale: int, sigma: float) -> Tensor:
 
     The degradation in the texts of the SRCNN and ESPCN papers. Their released code and test sets are bicubic.
 
+    The centre of an even block lies between pixels; the one before it is taken. Enlarged by `imresize`, the picture
+    then comes back half a pixel of ``x`` further right and down.
+
     Args:
         x: Floats (N, C, H, W) with sides that are multiples of ``scale``.
-        scale: An integer from 2.
+        scale: An integer from 2; 1 blurs alone.
         sigma: Standard deviation of the kernel in pixels of ``x``, above 0; the kernel is cut at 4 sigma.
+
+    Raises:
+        ValueError: If a side is not a multiple of ``scale``.
     """
+    _check_sides(x, scale)
     radius = max(1, round(4 * sigma))
     t = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
     kernel = torch.exp(-0.5 * (t / sigma) ** 2)
@@ -257,7 +296,12 @@ def gaussian_noise(x: Tensor, sigma: float, seed: int) -> Tensor:
         x: (N, C, H, W) in [0, 1].
         sigma: Standard deviation in 8-bit levels.
         seed: Random seed of ``numpy.random.RandomState``, whose stream numpy guarantees not to change.
+
+    Raises:
+        ValueError: If ``x`` holds no floats: rounded to 8-bit levels of [0, 1], the noise would be 0.
     """
+    if not x.is_floating_point():
+        raise ValueError(f"wanted floats in [0, 1], got {x.dtype} (images.to_float takes 8-bit levels)")
     noise = np.random.RandomState(seed).standard_normal(tuple(x.shape))
     return x + torch.from_numpy(noise * (sigma / 255)).to(x)
 
@@ -322,8 +366,7 @@ def lanczos_down(x: Tensor, scale: int) -> Tensor:
     """
     if scale < 2 or scale % 2:
         raise ValueError(f"the scale of this operator is even, got {scale}")
-    if x.shape[-2] % scale or x.shape[-1] % scale:
-        raise ValueError(f"sides {tuple(x.shape[-2:])} are not multiples of {scale}")
+    _check_sides(x, scale)
     t = (torch.arange(4 * scale, dtype=x.dtype, device=x.device) + 0.5) / scale - 2  # distance in low-res pixels
     kernel = torch.sinc(t) * torch.sinc(t / 2)
     kernel = (kernel / kernel.sum()).repeat(x.shape[1], 1, 1, 1)  # (C, 1, 1, 4·scale), one per channel
