@@ -1,5 +1,7 @@
 """Features: VGG against torchvision, the hybrid against its own files, the small network's shapes."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -149,6 +151,24 @@ def nothing_at_hand(tmp_path, monkeypatch):
         raise FileNotFoundError("no network")
 
     monkeypatch.setattr(features.assets, "fetch", no_network)
+
+
+def test_a_damaged_file_in_torch_s_cache_is_replaced(nothing_at_hand, tmp_path, monkeypatch):
+    file = tmp_path / "hub" / "checkpoints" / features.OFFICIAL["squeeze"].file
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"damaged")
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda url, path, digest: Path(path).write_text(digest))
+    features.fetch_official("squeeze")
+    assert file.read_text() == "b8a52dc0"
+
+
+def test_a_download_of_other_bytes_counts_as_none(nothing_at_hand, monkeypatch):
+    def other_bytes(*_, **__):
+        raise RuntimeError("invalid hash value")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", other_bytes)
+    with pytest.raises(FileNotFoundError, match=r"SqueezeNet 1\.1 could not be fetched: invalid hash value"):
+        features.fetch_official("squeeze")
 
 
 @pytest.mark.parametrize("fetch", [False, True])

@@ -284,6 +284,11 @@ class Official:
     size: str
     licence: str = "BSD-3-Clause, torchvision; trained on ImageNet"
 
+    @property
+    def begins(self) -> str:
+        """The beginning of the sha256."""
+        return self.file.rpartition("-")[2].removesuffix(".pth")
+
 
 OFFICIAL: dict[str, Official] = {
     "vgg19": Official("VGG-19", "vgg19-dcbb9e9d.pth", "548 MB", "CC BY 4.0, Visual Geometry Group, Oxford"),
@@ -301,11 +306,10 @@ def find_official(name: str) -> Path | None:
     Args:
         name: A name in ``OFFICIAL``.
     """
-    file = OFFICIAL[name].file
+    official = OFFICIAL[name]
     folders = [*weights_folders(), Path(torch.hub.get_dir()) / "checkpoints"]
-    begins = file.rpartition("-")[2].removesuffix(".pth")
-    paths = [folder / file for folder in folders if (folder / file).is_file()]
-    return next((path for path in paths if _digest(path, path.stat().st_mtime_ns).startswith(begins)), None)
+    paths = [path for folder in folders if (path := folder / official.file).is_file()]
+    return next((path for path in paths if _digest(path, path.stat().st_mtime_ns).startswith(official.begins)), None)
 
 
 @cache
@@ -342,18 +346,18 @@ def fetch_official(name: str) -> None:
         name: A name in ``OFFICIAL``.
 
     Raises:
-        FileNotFoundError: If it could not be fetched.
+        FileNotFoundError: If it could not be fetched, or came with other bytes.
     """
-    from urllib.error import URLError
-
     file = OFFICIAL[name]
     if find_official(name) is None:
         print(f"fetching {file.name}, {file.size} (licence: {file.licence})")
+        path = Path(torch.hub.get_dir()) / "checkpoints" / file.file
         try:
-            url = f"https://download.pytorch.org/models/{file.file}"
-            torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
-        except URLError as error:
-            raise FileNotFoundError(f"{file.name} could not be fetched: {error.reason}") from None
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Not load_state_dict_from_url: it takes a damaged file that lies there as it is.
+            torch.hub.download_url_to_file(f"https://download.pytorch.org/models/{file.file}", str(path), file.begins)
+        except (OSError, RuntimeError) as error:  # RuntimeError: other bytes came
+            raise FileNotFoundError(f"{file.name} could not be fetched: {getattr(error, 'reason', error)}") from None
 
 
 FETCH = {"hybrid": fetch_hybrid} | {name: partial(fetch_official, name) for name in ("vgg19", "vgg16")}
