@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imtrans import losses, zoo
+from imtrans.images import check_picture
 from imtrans.models import features
 from imtrans.models.adain import AdaIN
 from imtrans.models.adain import adain as adain_features
@@ -86,7 +87,7 @@ def gatys(
     optimizer: str = "lbfgs",
     start: str | Tensor = "content",
     seed: int = 0,
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
     on_step: Callable[[Step], None] | None = None,
     progress: bool = True,
 ) -> Tensor:
@@ -113,7 +114,7 @@ def gatys(
         optimizer: "lbfgs", the paper's, or "adam".
         start: "content", "style" or "noise", or a picture (1, 3, H, W), which is resized.
         seed: Random seed of the noise.
-        device: Device to compute on.
+        device: Device to compute on, to which the network is moved; None is the network's own.
         on_step: Function that gets each `Step`, for curves and frames.
         progress: Whether to show a bar.
 
@@ -132,7 +133,9 @@ def gatys(
     _check(content, style, steps, optimizer, start)
     if not (alpha >= 0 and beta >= 0):
         raise ValueError(f"weights are 0 or more, got alpha {alpha:g} and beta {beta:g}")
-    network = (network or features.load(tuple(dict.fromkeys((*content_layers, *style_layers))))).to(device)
+    network = network or features.load(tuple(dict.fromkeys((*content_layers, *style_layers))))
+    device = _device_of(network) if device is None else device
+    network = network.to(device)
     pyramid = [Fraction(1, 2**k) for k in reversed(range(len(steps)))]
     bar = tqdm(total=sum(steps), desc="steps", disable=not progress or "CI" in os.environ)
     x, done = None, 0
@@ -240,7 +243,7 @@ def adain(
     weights: Sequence[float] | None = None,
     masks: Sequence[Tensor] | None = None,
     keep_colors: bool = False,
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
 ) -> Tensor:
     """Paint a photograph in the style of one or several pictures, in one pass.
 
@@ -254,7 +257,7 @@ def adain(
             region. Divided by their sum at each position, so they should leave no position out.
         keep_colors: Whether the colours of the photograph stay: each style picture is brought to them first, see
             `match_colors`.
-        device: Device to compute on.
+        device: Device to compute on, to which the network is moved; None is the network's own.
 
     Returns:
         (1, 3, H, W) in [0, 1].
@@ -267,7 +270,9 @@ def adain(
     _check_regions(content, styles, weights, masks)
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha lies between 0 (the photograph) and 1 (the style), got {alpha:g}")
-    network = (zoo.load("adain") if network is None else network).to(device)
+    network = zoo.load("adain") if network is None else network
+    device = _device_of(network) if device is None else device
+    network = network.to(device)
     if keep_colors:
         styles = [match_colors(each, content) for each in styles]
 
@@ -291,6 +296,10 @@ def adain(
     )
     picture = network.decoder(torch.lerp(x, target, alpha))
     return picture[..., :height, :width].clamp(0, 1).cpu()
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
 
 
 def match_colors(style: Tensor, content: Tensor) -> Tensor:
@@ -405,5 +414,6 @@ def _check_for_one_pass(name: str, picture: Tensor) -> None:
 
 
 def _check_picture(name: str, picture: Tensor) -> None:
-    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or not picture.is_floating_point():
-        raise ValueError(f"{name}: wanted RGB floats (1, 3, H, W), got {picture.dtype} {tuple(picture.shape)}")
+    check_picture(picture, name)
+    if picture.shape[:2] != (1, 3):
+        raise ValueError(f"{name}: wanted one RGB picture (1, 3, H, W), got shape {tuple(picture.shape)}")
