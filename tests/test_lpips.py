@@ -106,6 +106,10 @@ def test_the_gradient_of_a_black_picture_is_finite(pair):
     assert black.grad.isfinite().all()
 
 
+def test_a_position_without_features_has_no_length_in_half_precision():
+    assert ours.unit_length(torch.zeros(1, 4, 2, 2, dtype=torch.float16)).abs().max() == 0
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -207,6 +207,11 @@ def test_the_table_of_metrics():
     assert METRICS["ssim"] == Metric("SSIM", ssim, "", 4, higher_is_better=True)
 
 
+def test_half_precision_does_not_lose_a_small_difference():
+    x = torch.zeros(1, 1, 4, 4, dtype=torch.float16)
+    assert psnr(x, x + 1e-4).item() == pytest.approx(80, abs=0.01)
+
+
 @pytest.fixture
 def untrained_alexnet(monkeypatch):
     """An AlexNet with random weights in the place of torchvision's, for what does not depend on them."""
@@ -219,6 +224,11 @@ def test_a_better_picture_has_the_better_number(key, untrained_alexnet):
     x, y = pair(8, height=72, width=68)
     close, far = (METRICS[key].function(x, x + step * (y - x), border=2) for step in (0.1, 1))
     assert ((close > far) == METRICS[key].higher_is_better).all()
+
+
+def test_lpips_of_a_picture_below_31_pixels_is_refused(untrained_alexnet):
+    with pytest.raises(ValueError, match="LPIPS needs 31×31 pixels, got 40×30"):
+        metrics.lpips(*pair(8, height=40, width=30))
 
 
 def test_scores_in_words():

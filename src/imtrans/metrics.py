@@ -22,7 +22,8 @@ def _pair(x: Tensor, y: Tensor, border: int) -> tuple[Tensor, Tensor]:
     check_picture(y, "second picture")
     if x.shape != y.shape:
         raise ValueError(f"pictures of different shapes: {tuple(x.shape)} and {tuple(y.shape)}")
-    dtype = torch.promote_types(x.dtype, y.dtype)
+    # Half precision has no squares of differences below a level.
+    dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
     return shave(x, border).to(dtype), shave(y, border).to(dtype)
 
 
@@ -84,12 +85,14 @@ def ssim(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
 def lpips(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
     """LPIPS on AlexNet, version 0.1, (N,): see `imtrans.models.lpips`. RGB alone; lower is nearer.
 
-    Arguments and errors are those of `mse`, and:
+    Arguments and errors are those of `mse`; without the border a side must have at least 31 pixels. And:
 
     Raises:
         FileNotFoundError: If torchvision's AlexNet is not on this machine. No other trunk gives this number.
     """
     x, y = _pair(x, y, border)
+    if min(x.shape[-2:]) < 31:
+        raise ValueError(f"LPIPS needs 31×31 pixels, got {x.shape[-2]}×{x.shape[-1]}")
     with torch.inference_mode():
         return _alexnet().to(x.device)(x.float(), y.float())
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from imtrans.images import check_picture
 from imtrans.models import features
 from imtrans.models.features import IMAGENET_MEAN, IMAGENET_STD
+from imtrans.models.transform_network import VGG_MEAN
 
 TAPS = ("relu3_1", "relu3_3", "relu4_1", "relu4_3", "relu5_1")  # of the trunks of `features`: below, every pixel counts
 EPS = 1e-12  # inside the root: a vector of zeros has a direction without it, and its gradient is not a number
@@ -141,6 +142,7 @@ TRUNKS: dict[str, Callable[[], Tapped]] = {"alex": alexnet, "vgg": vgg16, "squee
 
 def unit_length(feature: Tensor) -> Tensor:
     """ŷ: the vector of channels at each position, divided by its length. (N, C, H, W) → the same."""
+    feature = feature.to(torch.promote_types(feature.dtype, torch.float32))  # in fp16 EPS is 0, and squares overflow
     return feature / (feature.square().sum(dim=1, keepdim=True) + EPS).sqrt()
 
 
@@ -326,7 +328,7 @@ def squeezenet_caffe() -> Tapped | None:
     if path is None:
         return None
     # Caffe's input is BGR, levels from 0 to 255 less a mean.
-    trunk = squeezenet(mean=[level / 255 for level in (123.68, 116.779, 103.939)], std=[1 / 255] * 3)
+    trunk = squeezenet(mean=[level / 255 for level in VGG_MEAN], std=[1 / 255] * 3)
     with np.load(path, allow_pickle=False) as file:
         weights: Mapping[str, Tensor] = {key: torch.from_numpy(file[key]) for key in file}
     trunk.load_state_dict(weights | {"features.0.weight": weights["features.0.weight"].flip(1)})
