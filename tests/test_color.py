@@ -93,6 +93,13 @@ def test_bad_arguments(convert, x):
         convert(x)
 
 
+def test_autocast_does_not_round_colours_to_bf16():
+    x = torch.rand(1, 3, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = rgb_to_ycbcr(x)
+    assert torch.equal(inside, rgb_to_ycbcr(x))
+
+
 # --- Lab colours that a screen has ---
 
 

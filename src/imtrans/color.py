@@ -33,7 +33,8 @@ def _check_rgb(x: Tensor) -> None:
 
 def _mix(matrix: Tensor, x: Tensor) -> Tensor:
     """Apply a (D, 3) colour matrix to (N, 3, H, W)."""
-    return torch.einsum("dc,nchw->ndhw", matrix.to(x), x)
+    with torch.autocast(x.device.type, enabled=False):  # bf16 would cost whole levels
+        return torch.einsum("dc,nchw->ndhw", matrix.to(x), x)
 
 
 def rgb_to_ycbcr(x: Tensor) -> Tensor:
