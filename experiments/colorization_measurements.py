@@ -14,13 +14,12 @@ from imtrans.color import rgb_to_lab
 from imtrans.data import benchmarks
 from imtrans.experiments import FOLDERS
 from imtrans.models.colorization import annealed_mean
-from imtrans.recipes.colorization import SHOWN
+from imtrans.recipes.colorization import SHORTER, SHOWN
 from imtrans.resize import shrink
 
 TEMPERATURES = (1.0, 0.75, 0.5, 0.38, 0.25, 0.1, 0.0)
 EVERY = 4  # pixels between those that are compared, in both directions
 HELD_OUT = 60  # pictures
-SIDE = 160  # pixels of the shorter side on the sheet
 
 
 def pictures(name: str, stems: tuple[str, ...]) -> list[Tensor]:
@@ -107,7 +106,7 @@ def main() -> None:
     experiments.write("colorization-training", about)
 
     for stem, picture in zip(SHOWN, pictures("B100", SHOWN), strict=True):
-        small = shrink(picture, SIDE).clamp(0, 1)
+        small = shrink(picture, SHORTER).clamp(0, 1)
         light = colorize.lightness(small)
         sheet = {"gray": colorize.join(light, torch.zeros(1, 2, *light.shape[-2:]))}
         sheet |= {"ours": colorize.colorize(network, small), "original": small}

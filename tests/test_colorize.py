@@ -103,6 +103,18 @@ def test_what_is_no_picture_is_refused(picture):
         colorize(always(0, 0), picture)
 
 
+def test_a_picture_with_opacity_is_refused():
+    with pytest.raises(ValueError, match="wanted gray or RGB"):
+        colorize(always(0, 0), torch.rand(1, 4, 8, 8))
+
+
+def test_a_network_in_training_learns_no_statistics_of_what_it_colours(gray):
+    model = always(20, 30).train()
+    before = model.start[0][-1].running_mean.clone()
+    colorize(model, gray)
+    assert torch.equal(model.start[0][-1].running_mean, before)
+
+
 # --- scores ---
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imtrans import prior
-from imtrans.models.blocks import load_matching, start_from
+from imtrans.models.blocks import evaluation_mode, load_matching, start_from
 from imtrans.models.deep_image_prior import Hourglass
 from imtrans.models.dncnn import DnCNN, fold_batch_norm, from_vdsr
 from imtrans.models.edsr import EDSR, MDSR, ResidualBlock, upsampler
@@ -592,6 +592,18 @@ def test_the_shuffle_of_the_paper_is_that_of_pytorch_with_its_channels_in_anothe
     maps = torch.rand(2, colors * r * r, 4, 5)
     woven = nn.PixelShuffle(r)(maps[:, shuffle_order(r, colors)])
     assert torch.equal(woven, periodic_shuffle(maps, r))
+
+
+def test_the_shuffle_of_the_paper_wants_multiples_of_r_squared():
+    with pytest.raises(ValueError, match="5 maps are not a multiple of 2²"):
+        periodic_shuffle(torch.rand(1, 5, 2, 2), 2)
+
+
+def test_a_frozen_layer_stays_frozen_after_evaluation():
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1).eval())
+    with evaluation_mode(model):
+        assert not model.training
+    assert [layer.training for layer in model.modules()] == [True, True, False]
 
 
 def test_the_shuffle_of_the_paper_fills_a_block_column_by_column():

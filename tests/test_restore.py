@@ -11,7 +11,7 @@ from torch import nn
 
 from imtrans import restore
 from imtrans.color import rgb_to_y, rgb_to_ycbcr
-from imtrans.degrade import Downscale, GaussianNoise, Jpeg, Mask
+from imtrans.degrade import Downscale, GaussianNoise, Jpeg, Mask, grayscale
 from imtrans.models.baselines import Bicubic, Untouched
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR, MDSR
@@ -296,8 +296,17 @@ def test_deblock_by_a_network_of_rgb():
     model, rgb = many_tasks(3).eval(), torch.rand(1, 3, 12, 10)
     with torch.no_grad():
         torch.testing.assert_close(restore.deblock(model, rgb), model(rgb), atol=1e-5, rtol=0)
-    with pytest.raises(ValueError, match=r"wanted floats \(N, 3, H, W\)"):
-        restore.deblock(model, rgb[:, :1])
+
+
+def test_a_network_of_rgb_deblocks_a_gray_picture_as_three_equal_channels():
+    model, gray = many_tasks(3), torch.rand(1, 1, 12, 10)
+    wanted = grayscale(restore.deblock(model, gray.expand(-1, 3, -1, -1)))
+    torch.testing.assert_close(restore.deblock(model, gray), wanted)
+
+
+def test_a_picture_in_double_comes_back_in_double():
+    x = torch.rand(1, 1, 12, 10, dtype=torch.float64)
+    assert restore.super_resolve(ESPCN(3), x, 3).dtype == torch.float64
 
 
 def test_a_network_of_many_tasks_does_each():

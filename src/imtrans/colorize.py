@@ -15,9 +15,10 @@ from torch import Tensor
 
 from imtrans.color import lab_to_rgb, lab_within_gamut, rgb_to_lab
 from imtrans.images import check_picture
+from imtrans.models.blocks import evaluation_mode
 from imtrans.models.colorization import Colorizer, annealed_mean, nearest_bin, rebalancing_weights
+from imtrans.recipes.colorization import SHORTER  # the network sees what it saw in its training
 
-SHORTER = 160  # pixels of the shorter side that the network sees, as in its training
 FARTHEST = 150.0  # Lab units: the last threshold of the paper's curve of errors
 RAREST = 1e-5  # no colour counts as rarer than this: else a few pixels would be the whole score
 
@@ -84,6 +85,8 @@ def colorize(
         ValueError: On another shape, dtype or range, or a temperature outside of [0, 1].
     """
     check_picture(picture)
+    if picture.shape[1] not in (1, 3):
+        raise ValueError(f"wanted gray or RGB (N, 1 or 3, H, W), got shape {tuple(picture.shape)}")
     light = lightness(picture)
     return join(light, predict_ab(model, light, temperature=temperature, mix=mix, shorter=shorter))
 
@@ -124,4 +127,5 @@ def _output(model: Colorizer, light: Tensor, shorter: int) -> Tensor:
     factor = min(1.0, shorter / min(height, width))
     size = tuple(max(8, 8 * round(side * factor / 8)) for side in (height, width))
     small = F.interpolate(light, size=size, mode="bilinear", antialias=True)
-    return model(small.to(model.head.weight.device))
+    with evaluation_mode(model):
+        return model(small.to(model.head.weight.device))

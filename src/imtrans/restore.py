@@ -24,8 +24,7 @@ here: `imtrans.evaluation` does that where a protocol says so, and so does whoev
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -34,6 +33,7 @@ from torch import Tensor, nn
 
 from imtrans.color import rgb_to_ycbcr, ycbcr_to_rgb
 from imtrans.degrade import Degradation, Downscale, GaussianNoise, Jpeg, grayscale
+from imtrans.models.blocks import evaluation_mode
 from imtrans.resize import imresize
 
 KEYS = 2  # pixels around a pixel that bicubic enlargement looks at
@@ -149,7 +149,8 @@ def denoise(model: nn.Module, noisy: Tensor, **options: Any) -> Tensor:
 def deblock(model: nn.Module, decoded: Tensor, **options: Any) -> Tensor:
     """Remove the traces of JPEG from pictures: blocks, and ringing at edges.
 
-    A network of luma gets Y; Cb and Cr stay as they were decoded (DnCNN-3 was trained for luma alone).
+    A network of luma gets Y; Cb and Cr stay as they were decoded (DnCNN-3 was trained for luma alone). A network of RGB
+    gets a gray picture as three equal channels.
 
     Args:
         model: A network that was trained for it.
@@ -171,6 +172,8 @@ def deblock(model: nn.Module, decoded: Tensor, **options: Any) -> Tensor:
     def deblocked(x: Tensor) -> Tensor:
         if model.channels == x.shape[1]:
             return run(x)
+        if model.channels == 3:
+            return grayscale(run(x.expand(-1, 3, -1, -1)))
         ycbcr = rgb_to_ycbcr(x)
         return ycbcr_to_rgb(torch.cat([run(ycbcr[:, :1]), ycbcr[:, 1:]], dim=1))
 
@@ -258,29 +261,18 @@ def _channels_last(x: Tensor) -> Tensor:
     return torch.empty_strided(x.shape, (c * h * w, 1, c * w, c), dtype=x.dtype, device=x.device).copy_(x)
 
 
-@contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards the mode is what it was."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
-
-
 def _runner(model: nn.Module, zoom: int = 1) -> Callable[[Tensor], Tensor]:
     """A function (N, C, H, W) → (N, C, zoom·H, zoom·W): the network in its form for inference, on its own device."""
     network, weight = for_inference(model), next(model.parameters(), None)
 
     def run(x: Tensor) -> Tensor:
-        given = _channels_last(x if weight is None else x.to(weight.device))
-        with _evaluation_mode(network):
+        given = _channels_last(x if weight is None else x.to(weight))  # its device and precision
+        with evaluation_mode(network):
             result = network(given, zoom) if getattr(network, "takes_scale", False) else network(given)
         wanted = (*x.shape[:2], zoom * x.shape[2], zoom * x.shape[3])
         if result.shape != wanted:
             raise ValueError(f"the network made {tuple(result.shape)}, wanted {wanted}")
-        return result.to(x.device)
+        return result.to(x)
 
     return run
 

@@ -56,8 +56,13 @@ def periodic_shuffle(maps: Tensor, scale: int) -> Tensor:
 
     Returns:
         The picture (N, C, r·H, r·W).
+
+    Raises:
+        ValueError: If the number of maps is not a multiple of r².
     """
     _, channels, height, width = maps.shape
+    if channels % scale**2:
+        raise ValueError(f"{channels} maps are not a multiple of {scale}²")
     colors = channels // scale**2
     x = torch.arange(scale * height).view(-1, 1, 1)
     y = torch.arange(scale * width).view(1, -1, 1)
