@@ -228,6 +228,18 @@ def test_the_mean_weight_is_one(mix):
         torch.testing.assert_close(weights * prior, torch.full((313,), 1 / 313))
 
 
+def test_a_colour_that_never_occurs_leaves_all_weights_finite():
+    prior = torch.full((313,), 1 / 312)
+    prior[7] = 0
+    assert rebalancing_weights(prior, mix=0).isfinite().all()
+
+
+@pytest.mark.parametrize("mix", [-0.1, 1.5])
+def test_a_mix_lies_between_0_and_1(mix):
+    with pytest.raises(ValueError, match="the mix lies between"):
+        rebalancing_weights(torch.full((313,), 1 / 313), mix)
+
+
 def test_half_uniform_weights_differ_by_one_plus_q_times_the_largest_frequency():
     prior = torch.full((313,), (1 - 0.2012) / 312)
     prior[5] = 0.2012

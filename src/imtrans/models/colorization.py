@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from imtrans.color import ab_bins
 
+UNSEEN = 1e-8  # share of a colour that never occurs: of 0 the weight is infinite, and the logarithm
 AB_RANGE = 110.0  # what a regression network's output is multiplied with, as in the authors' PyTorch code
 
 
@@ -101,7 +102,7 @@ class Colorizer(nn.Module):
     def initialize(self, prior: Tensor | None = None) -> "Colorizer":
         """He's initialisation; with a prior p̃ (Q,), every pixel's first distribution is about that.
 
-        Colours that the prior has never seen get 1e-8 of it. Without one, a regression begins near gray.
+        Colours that the prior has never seen get ``UNSEEN`` of it. Without one, a regression begins near gray.
         """
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -112,7 +113,7 @@ class Colorizer(nn.Module):
                 nn.init.normal_(layer.weight, std=(2 / taps) ** 0.5)
         self.head.weight.mul_(0.1)
         if prior is not None:
-            self.log_prior.copy_(prior.clamp(min=1e-8).log())
+            self.log_prior.copy_(prior.clamp(min=UNSEEN).log())
             self.head.bias.copy_(self.log_prior)
         return self
 
@@ -224,6 +225,11 @@ def rebalancing_weights(prior: Tensor, mix: float = 0.5) -> Tensor:
     Args:
         prior: p̃, (Q,).
         mix: λ, from 0 (the inverse frequencies) to 1 (no rebalancing).
+
+    Raises:
+        ValueError: If λ lies outside.
     """
-    weights = 1 / ((1 - mix) * prior + mix / len(prior))
+    if not 0 <= mix <= 1:
+        raise ValueError(f"the mix lies between 0 (the inverse frequencies) and 1 (no rebalancing), got {mix:g}")
+    weights = 1 / ((1 - mix) * prior + mix / len(prior)).clamp(min=UNSEEN)
     return weights / (prior * weights).sum()
