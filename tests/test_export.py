@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from imtrans.export import to_onnx
+from imtrans.models.baselines import Bicubic
 from imtrans.models.edsr import MDSR
 from imtrans.models.espcn import ESPCN
 
@@ -24,6 +25,11 @@ def test_a_missing_exporter_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(ValueError, match="pip install onnx onnxscript"):
         to_onnx(ESPCN(2), tmp_path / "espcn.onnx")
+
+
+def test_an_interpolation_is_no_network_to_export(tmp_path):
+    with pytest.raises(ValueError, match="Bicubic has no weights"):
+        to_onnx(Bicubic(), tmp_path / "bicubic.onnx")
 
 
 @pytest.mark.filterwarnings("ignore::Warning")  # the exporter's own

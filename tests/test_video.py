@@ -2,7 +2,9 @@
 
 import struct
 import sys
+from contextlib import nullcontext
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -80,6 +82,24 @@ def test_the_rate_is_kept(pan, tmp_path, rate):
     pytest.importorskip("av")
     video.write(tmp_path / "pan.mp4", pan, rate)
     assert video.rate(tmp_path / "pan.mp4") == pytest.approx(rate, rel=1e-4)
+
+
+def of_rates(average, guessed):
+    """What stands in the place of PyAV: a file with one stream of these rates."""
+    stream = SimpleNamespace(average_rate=average, guessed_rate=guessed)
+    container = SimpleNamespace(streams=SimpleNamespace(video=[stream]))
+    return lambda: SimpleNamespace(open=lambda path: nullcontext(container))
+
+
+def test_a_rate_is_guessed_where_the_mean_is_not_known(monkeypatch):
+    monkeypatch.setattr(video, "_av", of_rates(None, Fraction(25)))
+    assert video.rate("pan.mp4") == 25
+
+
+def test_a_video_without_a_rate_is_refused(monkeypatch):
+    monkeypatch.setattr(video, "_av", of_rates(None, None))
+    with pytest.raises(ValueError, match=r"pan\.mp4 does not say how many frames"):
+        video.rate("pan.mp4")
 
 
 def test_a_file_that_is_no_video_is_refused(tmp_path, cat_path):

@@ -37,8 +37,8 @@ def to_onnx(model: nn.Module, path: str | os.PathLike, *, scale: int | None = No
         scale: Upscaling factor, for a network that enlarges by several.
 
     Raises:
-        ValueError: If such a network gets no scale, or one that it does not have; if onnx or onnxscript is
-            missing.
+        ValueError: If such a network gets no scale, or one that it does not have; if there are no
+            weights; if onnx or onnxscript is missing.
         FileNotFoundError: If the folder does not exist.
     """
     try:
@@ -50,7 +50,9 @@ def to_onnx(model: nn.Module, path: str | os.PathLike, *, scale: int | None = No
     network = copy.deepcopy(restore.for_inference(model)).eval()  # the caller's network stays in its mode
     if getattr(network, "takes_scale", False):
         network = AtOneScale(network, restore.resolve_scale(model, scale))
-    example = torch.zeros(2, model.channels, 24, 32, device=next(network.parameters()).device)
+    if (weight := next(network.parameters(), None)) is None:
+        raise ValueError(f"{type(model).__name__} has no weights: there is no network to write")
+    example = torch.zeros(2, model.channels, 24, 32, device=weight.device)
     free = {0: torch.export.Dim("N"), 2: torch.export.Dim("H", min=16), 3: torch.export.Dim("W", min=16)}
     torch.onnx.export(
         network,

@@ -37,11 +37,15 @@ def rate(path: str | os.PathLike) -> Fraction:
     """Frames per second of a video; the mean, where it varies.
 
     Raises:
-        ValueError: If the file is no video, or the extra is not installed.
+        ValueError: If the file is no video or does not say, or the extra is not installed.
         FileNotFoundError: If there is no such file.
     """
     with _av().open(os.fspath(path)) as container:
-        return _stream(container, path).average_rate
+        stream = _stream(container, path)
+        found = stream.average_rate or stream.guessed_rate
+    if not found:
+        raise ValueError(f"{Path(path).name} does not say how many frames a second has")
+    return found
 
 
 def frames(path: str | os.PathLike) -> Iterator[Tensor]:
