@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import build
@@ -28,9 +29,13 @@ def run(ground: str, claims: Path) -> bool:
 
 
 def read_claims(path: Path) -> dict[str, dict[str, float]]:
-    """The claims in a file by their statements; what several cells state in the same words is held together."""
+    """The claims in a file by their statements; one that was stated before, in another cell, has its number behind."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {entry["statement"]: entry for entry in map(json.loads, lines)}
+    found, times = {}, Counter()
+    for entry in map(json.loads, lines):
+        times[statement := entry["statement"]] += 1
+        found[statement if times[statement] == 1 else f"{statement} ({times[statement]})"] = entry
+    return found
 
 
 def weak(claims: dict[str, dict[str, dict[str, float]]]) -> list[str]:

@@ -57,6 +57,11 @@ def test_wrong_and_why(capsys, answer, expected, why):
     assert why in line
 
 
+def test_a_value_within_the_tolerance_is_not_named(capsys):
+    line = said(capsys, (3.14, 5), (3.14159, 6), tolerance=1e-2)
+    assert line == "wrong: look again at value 2"
+
+
 def test_a_known_mistake_is_named(capsys):
     line = said(capsys, 8032, 8129, mistakes=[(1, "no"), (8032, "the biases are missing")])
     assert line == "wrong: the biases are missing"

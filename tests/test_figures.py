@@ -165,6 +165,15 @@ def test_live_curve_updates_one_display(monkeypatch):
     assert len(curve.values) == 20
 
 
+def test_a_resumed_training_is_drawn_where_it_goes_on(monkeypatch):
+    monkeypatch.setattr("IPython.display.display", lambda html, display_id: None)
+    monkeypatch.setattr(figures, "show", lambda figure, alt: figure)
+    curve = figures.LiveCurve(20, alt="the loss falls")
+    for step in (11, 12, 13):
+        curve(step, 1.0)
+    assert list(curve.figure().axes[0].lines[0].get_xdata()) == [11, 12, 13]
+
+
 def test_zoom_cuts_the_same_box_out_of_each_picture():
     x, y = picture(seed=1), picture(seed=2)
     parsed = Parsed(figures.zoom({"first": x, "second": y}, (2, 1, 4, 3), alt="noise", factor=5))

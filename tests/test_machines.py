@@ -44,8 +44,8 @@ def test_a_claim_that_one_ground_never_reached_is_compared_on_the_others(machine
     assert machines.weak(values((1.0, 0.31), (1.1, 0.41)) | {"stopped": {}}) == []
 
 
-def test_claims_are_read_by_statement(machines, tmp_path):
+def test_claims_of_equal_words_are_held_apart(machines, tmp_path):
     path = tmp_path / "claims.jsonl"
     assert machines.read_claims(path) == {}
     path.write_text('{"statement": "a", "value": 1}\n{"statement": "b", "value": 2}\n{"statement": "a", "value": 3}\n')
-    assert {key: entry["value"] for key, entry in machines.read_claims(path).items()} == {"a": 3, "b": 2}
+    assert {key: entry["value"] for key, entry in machines.read_claims(path).items()} == {"a": 1, "b": 2, "a (2)": 3}

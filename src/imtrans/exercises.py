@@ -42,7 +42,7 @@ def check(
         print(f"right: {because}" if because else "right")
     else:
         why = next((words for wrong, words in mistakes if _same(answer, wrong, tolerance)), None)
-        print(f"wrong: {why or _difference(answer, expected)}")
+        print(f"wrong: {why or _difference(answer, expected, tolerance)}")
 
 
 def claim(statement: str, value: float, *, above: float | None = None, below: float | None = None) -> None:
@@ -104,12 +104,13 @@ def _tensor(value: Answer) -> torch.Tensor | None:
         return None
 
 
-def _difference(answer: Answer, expected: Answer) -> str:
+def _difference(answer: Answer, expected: Answer, tolerance: float) -> str:
     """What is off, without giving the answer away."""
     if isinstance(expected, tuple | list):
         if not isinstance(answer, tuple | list) or len(answer) != len(expected):
             return f"{len(expected)} values are wanted"
-        places = [str(i) for i, (a, e) in enumerate(zip(answer, expected, strict=True), 1) if not _same(a, e, 1e-5)]
+        pairs = enumerate(zip(answer, expected, strict=True), 1)
+        places = [str(i) for i, (a, e) in pairs if not _same(a, e, tolerance)]
         return f"look again at value {' and '.join(places)}"
     a, e = _tensor(answer), _tensor(expected)
     if isinstance(expected, str) or e is None:

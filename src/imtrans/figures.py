@@ -92,7 +92,7 @@ def curves(
     alt: str,
     levels: Mapping[str, float] | None = None,
 ) -> Html:
-    """Lines over a common x, each with its name at the right end.
+    """Lines over a common x, with their names in a legend where there are several.
 
     Args:
         x: Positions, the same for all lines.
@@ -145,11 +145,13 @@ class LiveCurve:
 
         self.steps, self.alt, self.ylabel, self.levels = steps, alt, ylabel, levels
         self.every = max(1, steps // updates)
+        self.first = 0
         self.values: list[float] = []
         self._handle = display(self.figure(), display_id=True)
 
     def __call__(self, step: int, value: float) -> None:
         """Take the value of a step; draw again when it is time."""
+        self.first = self.first or step  # a training that was cut off goes on where it stopped
         self.values.append(value)
         if step % self.every == 0 or step >= self.steps:
             self.draw()
@@ -162,10 +164,11 @@ class LiveCurve:
     def figure(self) -> Html:
         """The curve up to now: each step in a light tone, their running average in a strong one."""
         figure, ax = canvas(height=2.6)
-        steps = range(1, len(self.values) + 1)
+        counts = range(1, len(self.values) + 1)
+        steps = range(self.first, self.first + len(self.values))
         ax.plot(steps, self.values, color=COLORS[0], alpha=0.25, linewidth=0.7)
         window = max(1, self.steps // 60)
-        means = [sum(self.values[max(0, i - window) : i]) / min(window, i) for i in steps]
+        means = [sum(self.values[max(0, i - window) : i]) / min(window, i) for i in counts]
         ax.plot(steps, means, color=COLORS[0], linewidth=2)
         _levels(ax, self.levels)
         ax.set(xlabel="step", ylabel=self.ylabel, xlim=(0, self.steps))
