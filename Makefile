@@ -38,8 +38,12 @@ test-book: book $(VENV)/.package ## build, then test the built pages in headless
 notebooks: $(VENV)/.package ## execute the notebooks whose source or cards changed
 	$(PY) notebooks/build.py
 
+# Those for a GPU are left out; those that read the tables of others come last, in this order.
+SCRIPTS := $(sort $(filter-out experiments/on_gpu%,$(wildcard experiments/*.py)))
+LATER := experiments/adain_times.py experiments/rcan_measurements.py experiments/%_figures.py experiments/ladder.py
+
 experiments: $(VENV)/.package ## write results/: the long runs behind tables and figures
-	@set -e; for script in $(sort $(wildcard experiments/*.py)); do echo "== $$script"; $(PY) -u $$script; done
+	@set -e; for script in $(filter-out $(LATER),$(SCRIPTS)) $(foreach each,$(LATER),$(filter $(each),$(SCRIPTS))); do echo "== $$script"; $(PY) -u $$script; done
 
 lint: $(VENV)/.package ## ruff: rules and format
 	$(PY) -m ruff check $(LINTED)
