@@ -5,7 +5,6 @@
 A ratio of 2 takes half the time. Nothing here is a test, and no seconds are printed: they belong to one machine.
 """
 
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -17,6 +16,7 @@ from PIL import Image
 
 from imtrans import restore
 from imtrans.degrade import Downscale, GaussianNoise
+from imtrans.experiments import best_times
 from imtrans.models.dncnn import DnCNN
 from imtrans.models.edsr import EDSR
 from imtrans.models.espcn import ESPCN
@@ -25,15 +25,9 @@ from imtrans.models.vdsr import VDSR
 from imtrans.resize import imresize
 
 
-def seconds(candidates: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
-    """The best time of each candidate; they take turns, so that a busy moment hits all of them."""
-    best = dict.fromkeys(candidates, float("inf"))
-    for _ in range(rounds):
-        for name, run in candidates.items():
-            start = time.perf_counter()
-            run()
-            best[name] = min(best[name], time.perf_counter() - start)
-    return best
+def seconds(candidates: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """The best time of each candidate by its name."""
+    return dict(zip(candidates, best_times(list(candidates.values())), strict=True))
 
 
 def table(title: str, best: dict[str, float], reference: str) -> None:

@@ -19,6 +19,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -81,14 +82,10 @@ def classical(sigma: float) -> dict[str, nn.Module]:
 
 def seconds(models: Sequence[nn.Module], picture: Tensor, rounds: int = 3) -> list[float]:
     """Processor seconds per picture on one core: the best of some rounds, the models in turn within a round."""
-    best, threads = [float("inf")] * len(models), torch.get_num_threads()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.inference_mode():
-        for _ in range(rounds):
-            for k, model in enumerate(models):
-                started = time.process_time()
-                model(picture)
-                best[k] = min(best[k], time.process_time() - started)
+        best = experiments.best_times([partial(model, picture) for model in models], rounds, time.process_time)
     torch.set_num_threads(threads)
     return best
 

@@ -70,7 +70,7 @@ def whole(answer: Tensor, truth: Tensor) -> float:
 
 
 def luma(answer: Tensor, truth: Tensor) -> float:
-    """PSNR of 8-bit luma without a border of 4, as super-resolution is experiments."""
+    """PSNR of 8-bit luma without a border of 4, as super-resolution is measured."""
     planes = (metrics.luma(x.clamp(0, 1), rounded=True) for x in (answer, truth))
     return metrics.psnr(*planes, border=4).item()
 

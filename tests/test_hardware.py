@@ -49,6 +49,11 @@ def test_the_processor_is_named_with_its_cores_and_its_fastest_instructions(monk
     assert hardware.processor_name() == f"Some CPU @ 2 GHz, 6 cores{fastest}"
 
 
+def test_each_gpu_has_its_own_name(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", "name of {}".format)
+    assert hardware.processor_name("cuda:1") == "name of cuda:1"
+
+
 def test_the_free_memory_of_this_machine_is_plausible():
     assert 1e6 < hardware.free_bytes() < 1e15 or hardware.free_bytes() == math.inf
 

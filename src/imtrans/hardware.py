@@ -44,10 +44,10 @@ def memory_format(device: str | torch.device) -> torch.memory_format:
     return torch.contiguous_format if autocast_dtype(device) is None else torch.channels_last
 
 
-def processor_name(device: str = "cpu") -> str:
-    """Name of the processor, number of its cores, its fastest instructions if known; for "cuda" the name of the GPU."""
-    if device == "cuda":
-        return torch.cuda.get_device_name()
+def processor_name(device: str | torch.device = "cpu") -> str:
+    """Name of the processor, number of its cores, its fastest instructions if known; for a GPU its name."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

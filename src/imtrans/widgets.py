@@ -154,7 +154,7 @@ def slider(
     without a kernel, it steps through ``values``, whose pictures are computed when it is made::
 
         def restored(sigma):
-            noisy = gaussian_noise(clean, sigma)
+            noisy = gaussian_noise(clean, sigma, seed=0)
             return figures.strip({"noisy": noisy, "restored": network(noisy)}, alt=f"a boat, σ = {sigma}")
 
 

@@ -1,1 +1,1 @@
-"""One file per paper. Each network declares its input in three attributes: ``channels``, ``upsamples``, ``scales``."""
+"""One file per paper. Networks that restore pictures declare their input in ``channels``, ``upsamples``, ``scales``."""

@@ -128,7 +128,7 @@ def from_vdsr(vdsr: VDSR) -> DnCNN:
         vdsr: Trained VDSR. It stays as it is.
 
     Returns:
-        A DnCNN in evaluation mode, for the same scales.
+        A DnCNN in evaluation mode, for the same scales; its ``sigma`` stays the default of the class.
     """
     network = DnCNN(vdsr.channels, batch_norm=False)
     network.layers, network.scales = copy.deepcopy(vdsr.layers), vdsr.scales

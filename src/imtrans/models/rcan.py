@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from imtrans.models.blocks import conv
-from imtrans.models.edsr import DIV2K_MEAN, upsampler
+from imtrans.models.edsr import DIV2K_MEAN, tail
 
 
 class ChannelAttention(nn.Module):
@@ -96,7 +96,7 @@ class RCAN(nn.Module):
         self.head = conv(3, features)
         stack = [ResidualGroup(blocks, features, reduction) for _ in range(groups)]
         self.body = nn.Sequential(*stack, conv(features, features))
-        self.tail = nn.Sequential(upsampler(features, scale), conv(features, 3))
+        self.tail = tail(features, scale)
         # Departure: the authors' code means to freeze this mean, but trains it (24 parameters more).
         self.register_buffer("mean", torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
 

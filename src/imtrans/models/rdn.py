@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from imtrans.models.blocks import conv
-from imtrans.models.edsr import DIV2K_MEAN, upsampler
+from imtrans.models.edsr import DIV2K_MEAN, tail
 
 
 class ResidualDenseBlock(nn.Module):
@@ -86,7 +86,7 @@ class RDN(nn.Module):
         )
         fused = blocks * features if global_fusion else features
         self.fusion = nn.Sequential(conv(fused, features, 1), conv(features, features))  # H_GFF
-        self.tail = nn.Sequential(upsampler(features, scale), conv(features, 3))
+        self.tail = tail(features, scale)
         self.register_buffer("mean", torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
 
     @classmethod
