@@ -128,7 +128,7 @@ def test_a_loss_network_computes_in_fp16_only_where_the_loss_is_scaled(monkeypat
     recipe = Recipe(
         name="scale",
         model=lambda: torch.nn.BatchNorm2d(3),
-        data=lambda seed: [torch.rand(2, 3, 4, 4)] * 4,
+        data=lambda seed: [tuple(torch.rand(2, 3, 4, 4))] * 4,
         loss=lambda prediction, clean: (network(prediction)["relu1_1"] - clean).square().mean(),
         optimizer=Adam(),
         steps=1,
