@@ -12,8 +12,8 @@ from imtrans import experiments
 from imtrans.color import ab_bins
 from imtrans.data.pairs import lightness_and_colors
 from imtrans.models.colorization import annealed_mean, bin_frequencies, encode, mean_code, rebalancing_weights
-from imtrans.recipes.colorization import SETS, colorful, prior_of, validation
-from imtrans.recipes.pictures import training_pictures
+from imtrans.recipes.colorization import colorful, prior_of, validation
+from imtrans.recipes.pictures import IMAGENET_AND_BSD, training_pictures
 
 SLICES = 20  # of the lightness, in the table
 SHOWN = {"dark": (15, 35), "medium": (40, 60), "light": (65, 85)}  # ranges of L on the page
@@ -31,7 +31,7 @@ def as_picture(ab: Tensor) -> Tensor:
 
 def main() -> None:
     """Count and write."""
-    training = colorful(training_pictures(SETS))
+    training = colorful(training_pictures(IMAGENET_AND_BSD))
     prior = prior_of(training)
     light, ab = pixels(training.pictures, 12)
     hard, weights = bin_frequencies(as_picture(ab)), rebalancing_weights(prior)

@@ -15,6 +15,7 @@ from imtrans.models import adain as module
 from imtrans.models import features
 from imtrans.models.adain import AdaIN, Decoder, adain, mean_and_deviation
 from imtrans.recipes import adain as recipe
+from imtrans.recipes.pictures import TrainingSet
 from imtrans.training import fit
 
 
@@ -196,6 +197,25 @@ def test_the_classroom_has_a_style_loss_where_the_hybrid_is_missing(pictures, tm
     monkeypatch.setattr(styles, "STYLES", {"noise": lambda size, seed: torch.rand(1, 3, size, size)})
     loss = recipe.classroom(data=[tmp_path]).loss
     assert loss.style_loss(*torch.rand(2, 1, 3, 32, 32)) > 0
+
+
+def test_paintings_are_not_looked_for_in_the_current_folder(pictures, untrained, tmp_path, monkeypatch):
+    (tmp_path / "style_transfer" / "style").mkdir(parents=True)
+    images.write(tmp_path / "style_transfer" / "style" / "own.png", pictures[0])
+    monkeypatch.delenv("IMTRANS_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert "paintings" not in recipe.style_pictures(TrainingSet(pictures, ()))
+
+
+@pytest.mark.parametrize(("held_out", "named"), [("hybrid", "hybrid"), (None, "vgg19")])
+def test_the_classroom_names_the_loss_network_of_its_machine(
+    pictures, untrained, tmp_path, monkeypatch, held_out, named
+):
+    images.write(tmp_path / "picture.png", F.interpolate(pictures[0], scale_factor=4))
+    monkeypatch.delenv("IMTRANS_DATA", raising=False)
+    monkeypatch.setattr(recipe, "held_out_trunk", lambda: held_out)
+    monkeypatch.setattr(features, "best_trunk", lambda: "vgg19")
+    assert recipe.classroom(data=[tmp_path]).sources[-1] == f"loss network: {named}"
 
 
 def test_a_shorter_training_has_a_shorter_first_stage(pictures, untrained, tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import subprocess
 import sys
@@ -125,6 +126,16 @@ def test_a_failed_fetch_keeps_the_old_file(server, tmp_path):
     with pytest.raises(FileNotFoundError):
         assets.fetch([f"{server.url}/wrong"], path, GOOD_SHA256, progress=False)
     assert path.read_bytes() == b"old"
+
+
+def test_a_full_disk_is_not_reported_as_a_dead_network(server, tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(assets.os, "replace", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        assets.fetch([f"{server.url}/good"], tmp_path / "file", progress=False)
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_fetch_shows_a_bar(server, tmp_path, capfd):

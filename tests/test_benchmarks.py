@@ -1,6 +1,8 @@
 import re
 import shutil
 import threading
+import time
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -343,6 +345,40 @@ def test_a_broken_fetch_goes_on_where_it_stopped(tiny):
     tiny.asked.clear()
     benchmarks.find("Tiny")
     assert not any("good" in line and "first" in line for line in tiny.asked)
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_set_that_another_process_has_fetched_meanwhile_is_taken(tiny, own_places, monkeypatch, is_done):
+    target, download = own_places / "cache" / "benchmarks" / "Tiny", benchmarks._download
+    monkeypatch.setitem(SETS, "Tiny", replace(SETS["Tiny"], mirrors=SETS["Tiny"].mirrors[1:]))
+
+    def beaten(benchmark, mirror, folder):
+        if is_done:
+            download(benchmark, mirror, folder)
+        shutil.copytree(tiny.good, target)
+        if not is_done:
+            raise FileNotFoundError("its folder was renamed")
+
+    monkeypatch.setattr(benchmarks, "_download", beaten)
+    assert benchmarks.find("Tiny") == target
+    assert [path.name for path in target.parent.iterdir()] == ["Tiny"]
+
+
+def test_ctrl_c_leaves_the_pictures_that_wait_unfetched(tmp_path, monkeypatch):
+    def fetch(*_, **__):
+        fetched.append(None)
+        time.sleep(0.005)
+
+    def interrupted(jobs):
+        raise KeyboardInterrupt
+
+    fetched = []
+    monkeypatch.setattr(assets, "fetch", fetch)
+    monkeypatch.setattr(benchmarks, "as_completed", interrupted)
+    many = replace(SETS["Set5"], pictures=tuple(str(number) for number in range(400)))
+    with pytest.raises(KeyboardInterrupt):
+        benchmarks._download(many, Mirror("owner/good", COMMIT, "pictures", ".png"), tmp_path)
+    assert len(fetched) < 200
 
 
 def test_the_digest_sees_names_levels_and_channels():

@@ -27,6 +27,7 @@ from imtrans.models.dncnn import DnCNN
 from imtrans.models.features import SmallVGG
 from imtrans.models.lpips import FeatureDistance
 from imtrans.models.srcnn import SRCNN
+from imtrans.models.transform_network import StyleNetwork
 from imtrans.resize import imresize
 from imtrans.runs.shares import Pace
 
@@ -311,6 +312,11 @@ def test_tiles_do_not_show(capsys, tmp_path, cat):
     torch.testing.assert_close(tiles, whole, atol=1.01 / 255, rtol=0)
 
 
+def test_a_style_network_by_its_file_is_refused_as_a_denoiser(capsys, tmp_path, cat, save_network):
+    weights = save_network("johnson-glass", StyleNetwork.small())
+    assert "does not restore pictures" in fails(capsys, "denoise", cat, tmp_path / "out.png", "--model", weights)
+
+
 def test_a_network_that_was_not_trained_for_jpeg_is_refused(capsys, tmp_path, cat):
     assert "not for deblocking" in fails(capsys, "deblock", cat, tmp_path / "a.png", "--model", "dncnn-25")
 
@@ -516,6 +522,15 @@ def test_models_and_data(capsys, runs_dir):
     assert "Set5, Set14" in fails(capsys, "data", "where", "Set6")
 
 
+def test_an_incomplete_set_is_named_in_the_list_of_all(capsys, runs_dir, tmp_path, monkeypatch):
+    (tmp_path / "sets" / "Set5").mkdir(parents=True)
+    images.write(tmp_path / "sets" / "Set5" / "baby.png", torch.rand(1, 3, 8, 8))
+    monkeypatch.setenv("IMTRANS_DATA", str(tmp_path / "sets"))
+    out = succeeds(capsys, "data", "where")
+    assert "lacks 4 of the 5 pictures of Set5" in out
+    assert "Set14: not on this machine" in out
+
+
 def test_data_where(capsys, data_root):
     assert succeeds(capsys, "data", "where", "Set5").strip() == str(data_root / "Set5")
     assert str(data_root / "Set5") in succeeds(capsys, "data", "fetch", "Set5")
@@ -610,6 +625,46 @@ def test_a_training_that_fails_leaves_the_others_their_time(capsys, runs_dir, ph
     assert "srcnn-x3: step 2 of 2" in out
     assert "checkpoint.pt is damaged" in err
     assert err.splitlines()[-1] == "imtrans: 1 of 2 trainings failed: srcnn-x2"
+
+
+def test_a_training_that_needs_too_much_memory_leaves_the_others_their_time(capsys, runs_dir, photographs, monkeypatch):
+    run = runs.Training.run
+
+    def small_gpu(training, *arguments, **options):
+        if training.name == "srcnn-x2":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return run(training, *arguments, **options)
+
+    monkeypatch.setattr(runs.Training, "run", small_gpu)
+    arguments = ("train", "srcnn-x2", "srcnn-x3", "--data", photographs, "--device", "cpu", "--steps", 2)
+    with pytest.raises(SystemExit):
+        cli.main([str(each) for each in arguments])
+    assert "srcnn-x3: step 2 of 2" in capsys.readouterr().out
+
+
+def test_a_planned_training_that_was_stopped_at_once_is_measured_on_its_own_pictures(
+    capsys, runs_dir, photographs, monkeypatch
+):
+    measured, training = [], runs.Training("srcnn-x3")
+    pace = Pace(start=0.0, step=1.0)
+    monkeypatch.setattr("imtrans.runs.shares.measure", lambda build, *_, **__: measured.append(build()) or pace)
+    training.folder.mkdir(parents=True)
+    runs.Options(data=(str(photographs),)).write(training.folder / "options.json")
+    succeeds(capsys, "train", "srcnn-x3", "--minutes", 0.05, "--resume", "--device", "cpu")
+    assert measured[0].sources == ("photographs: 1 pictures",)
+
+
+def test_train_finds_the_weights_of_its_start_from_any_folder(runs_dir, monkeypatch):
+    given = []
+
+    def run(training, options, **how):
+        given.append(options.start)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs.Training, "run", run)
+    with pytest.raises(SystemExit):
+        cli.main(["train", "vdsr", "--from", "own.safetensors"])
+    assert given == [str(Path("own.safetensors").absolute())]
 
 
 def test_what_cannot_begin_is_refused_before_another_network_trains(capsys, runs_dir, photographs):

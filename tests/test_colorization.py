@@ -25,6 +25,7 @@ from imtrans.models.colorization import (
     smoothed,
 )
 from imtrans.recipes import colorization
+from imtrans.recipes.pictures import IMAGENET_AND_BSD
 from imtrans.training import fit
 
 
@@ -313,7 +314,7 @@ def test_the_paper_recipe_has_the_solver_of_the_paper(folder):
 def test_no_picture_to_be_shown_is_trained_on():
     assert len(set(colorization.SHOWN)) == 8
     assert set(colorization.SHOWN) <= set(benchmarks.SETS["B100"].pictures)
-    trained = {name for each in colorization.SETS for name in benchmarks.SETS[each].pictures}
+    trained = {name for each in IMAGENET_AND_BSD for name in benchmarks.SETS[each].pictures}
     assert not trained & set(benchmarks.SETS["B100"].pictures)
 
 
@@ -326,3 +327,8 @@ def test_a_training_is_watched_by_pictures_that_it_does_not_see(monkeypatch, tmp
     nn.init.zeros_(uniform.head.weight)
     nn.init.zeros_(uniform.head.bias)
     assert colorization.held_out()(uniform.eval())["error"] == pytest.approx(np.log(313), rel=1e-5)
+
+
+def test_the_paper_s_pieces_come_from_pictures_larger_than_they_are(tmp_path):
+    write(tmp_path / "picture.png", torch.rand(1, 3, 300, 320))
+    assert min(colorization.paper(data=[tmp_path]).data(0).pictures[0].shape[-2:]) == 256

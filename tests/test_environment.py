@@ -1,9 +1,11 @@
 """pyproject.toml, book/requirements.txt, environment.yml, constraints.txt agree; Colab can live with them."""
 
+import ast
 import platform
 import re
+import sys
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,14 @@ def test_this_environment_satisfies_the_ranges():
     assert specifier.contains(platform.python_version(), prereleases=True)
     for requirement in DEPENDENCIES:
         assert requirement.specifier.contains(version(requirement.name), prereleases=True), f"{requirement}"
+
+
+def test_everything_that_the_package_imports_is_declared():
+    nodes = [node for path in (ROOT / "src").rglob("*.py") for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    imported = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"imtrans"}
+    declared = {canonicalize_name(r.name) for r in [*DEPENDENCIES, *EXTRAS["video"], *EXTRAS["export"]]}
+    declared |= {"ipython", "cycler"}  # parts of ipywidgets and matplotlib
+    found = packages_distributions()
+    assert not {name for name in imported if declared.isdisjoint(map(canonicalize_name, found[name]))}

@@ -318,6 +318,7 @@ def test_results_are_handed_out_clipped():
 @pytest.mark.parametrize(
     ("model", "degradation", "options", "message"),
     [
+        ("srcnn-x3", Downscale(3), {}, "no baseline 'srcnn-x3': there are .*bicubic"),
         ("bicubic", Downscale(9), {}, "does not enlarge ×9"),
         ("bicubic", GaussianNoise(25), {}, "for super-resolution, not for denoising"),
         ("bicubic", Jpeg(10), {}, "for super-resolution, not for deblocking"),

@@ -18,7 +18,7 @@ from imtrans.models.dncnn import fold_batch_norm
 from imtrans.recipes import BUDGETS, colorization, dncnn, srcnn
 from imtrans.recipes.loss_network import LossNetwork
 from imtrans.recipes.pictures import TrainingSet, training_pictures
-from imtrans.training import constant, fit
+from imtrans.training import Adam, Recipe, constant, fit
 
 RECIPES = {name: entry.recipe for name, entry in zoo.RESTORERS.items()}
 
@@ -115,6 +115,31 @@ def test_a_loss_network_moves_to_the_device_of_the_pictures(monkeypatch):
         assert {x.device.type for x in found.values()} == {device}
 
 
+@pytest.mark.parametrize("autocast", [True, False])
+def test_a_loss_network_computes_in_fp16_only_where_the_loss_is_scaled(monkeypatch, autocast):
+    class Watched(torch.nn.Module):
+        def forward(self, picture):
+            low.append(torch.is_autocast_enabled("cpu"))
+            return {"relu1_1": picture}
+
+    low, network = [], LossNetwork(["relu1_1"])
+    monkeypatch.setattr(features, "load", lambda taps, trunk: Watched())
+    monkeypatch.setattr(hardware, "autocast_dtype", lambda device: torch.float16)
+    recipe = Recipe(
+        name="scale",
+        model=lambda: torch.nn.BatchNorm2d(3),
+        data=lambda seed: [tuple(torch.rand(2, 3, 4, 4))] * 4,
+        loss=lambda prediction, clean: (network(prediction)["relu1_1"] - clean).square().mean(),
+        optimizer=Adam(),
+        steps=1,
+        batch=4,
+        schedule=constant,
+        autocast=autocast,
+    )
+    fit(recipe, progress=False, device="cpu")
+    assert low == [autocast]
+
+
 @pytest.mark.parametrize("budget", ["quick", "paper"])
 @pytest.mark.parametrize("name", zoo.RESTORERS)
 def test_every_recipe_trains_for_one_step(name, budget, folder):
@@ -196,6 +221,10 @@ def test_folders_replace_the_sets_of_a_recipe(folder, tmp_path):
     assert [p.shape[1] for p in found.pictures] == [3, 3, 1, 3]
     with pytest.raises(FileNotFoundError, match="no such folder"):
         training_pictures((), [tmp_path / "nowhere"])
+
+
+def test_one_folder_may_be_given_by_its_name_alone(folder):
+    assert training_pictures(folders=str(folder)).sources == (f"{folder.name}: 3 pictures",)
 
 
 def test_a_training_set_is_converted_to_luma_and_to_rgb(folder):

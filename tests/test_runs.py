@@ -139,6 +139,13 @@ def test_a_checkpoint_of_other_options_is_refused(training, three, other):
         training.run(other, resume=True, device="cpu")
 
 
+@pytest.mark.parametrize("other", [Options(rate_factor=0.5), Options(data=("elsewhere",))])
+def test_a_training_keeps_its_rate_and_its_pictures(training, three, other):
+    training.run(three, seconds=0, device="cpu")
+    with pytest.raises(ValueError, match="holds a training with another rate or other pictures, move it away"):
+        training.run(other, resume=True, device="cpu")
+
+
 @pytest.mark.parametrize(
     "damage", [lambda whole: b"", lambda whole: b"no checkpoint", lambda whole: whole[: len(whole) // 2]]
 )
@@ -346,6 +353,13 @@ def test_force_publishes_worse_weights(training, shelf, value, save_network):
     finish(training, save_network, -1)
     assert publish(training, force=True).taken
     assert zoo.card("srcnn-x3")["validation"] == {"psnr": 29}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_weights_without_a_finite_error_are_not_published(training, shelf, value, save_network, force):
+    finish(training, save_network, float("nan"))
+    with pytest.raises(ValueError, match="psnr on held-out pictures is nan"):
+        publish(training, force=force)
 
 
 def test_a_measure_where_lower_is_better_is_published_by_a_fall(training, shelf, value, save_network, monkeypatch):

@@ -21,11 +21,24 @@ from torch import nn
 
 from imtrans import hardware
 from imtrans.data.dead_leaves import dead_leaves
-from imtrans.data.pairs import NoisePairs, SuperResolutionPairs
+from imtrans.data.pairs import NoisePairs, OneScalePerBatch, SuperResolutionPairs
 from imtrans.losses import half_sum_of_squares
+from imtrans.models.edsr import MDSR
 from imtrans.models.srcnn import SRCNN
 from imtrans.muon import Muon
-from imtrans.training import Adam, Batches, MuonAndAdam, Recipe, clip_by_rate, constant, cosine, fit, halving, staircase
+from imtrans.training import (
+    Adam,
+    Batches,
+    MuonAndAdam,
+    Recipe,
+    clip_by_rate,
+    constant,
+    cosine,
+    fit,
+    halving,
+    loop,
+    staircase,
+)
 
 
 def srcnn_recipe(**changes) -> Recipe:
@@ -74,6 +87,18 @@ def dropping_recipe(**changes) -> Recipe:
         schedule=constant,
     )
     return replace(recipe, **changes)
+
+
+def mdsr_recipe() -> Recipe:
+    """A network of two scales, one per batch."""
+    pictures = dead_leaves(1, 48, seed=5).split(1)
+    pairs = [SuperResolutionPairs(pictures, (scale,), 8, upsamples=True) for scale in (2, 3)]
+    return dropping_recipe(
+        name="mdsr-small",
+        model=lambda: MDSR(blocks=1, features=4, scales=(2, 3)),
+        data=lambda seed: OneScalePerBatch(pairs, 4, seed),
+        steps=6,
+    )
 
 
 def train(recipe, **options):
@@ -304,6 +329,27 @@ def test_time_up_stops_with_a_checkpoint_and_resume_finishes(tmp_path):
     assert same_weights(rest.model, train(dropping_recipe()).model)
 
 
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before_and_no_other_file(tmp_path, monkeypatch):
+    train(dropping_recipe(), folder=tmp_path, seconds=0)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix == ".pt"}
+
+    def full_disk(state, path):
+        Path(path).write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match=r"checkpoint\.pt could not be written: PytorchStreamWriter failed"):
+        train(dropping_recipe(), folder=tmp_path, resume=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".jsonl"} == before
+
+
+def test_a_run_names_each_machine_that_trained_it(tmp_path, monkeypatch):
+    for name in ("A, 2 cores", "B, 4 cores", "A, 2 cores"):
+        monkeypatch.setattr(hardware, "processor_name", lambda device, name=name: name)
+        run = train(dropping_recipe(), folder=tmp_path, resume=True, seconds=0)
+    assert run.machine == "A, 2 cores, then B, 4 cores"
+
+
 def test_on_step_is_called_for_each_step_and_validate_when_due():
     steps, validated = [], []
 
@@ -397,13 +443,19 @@ def test_processes_share_each_batch(processes):
         assert sorted(together) == list(range((step + 2) * 6, (step + 3) * 6))
 
 
-def test_two_processes_equal_one(tmp_path):
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """What each of two processes says of the same trainings."""
+    folder = tmp_path_factory.mktemp("ranks")
     launched = child(
         *("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
-        *(__file__, "process", tmp_path),
+        *(__file__, "process", folder),
     )
     assert launched.returncode == 0
-    ranks = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def test_two_processes_equal_one(tmp_path, ranks):
     assert [rank["world_size"] for rank in ranks] == [2, 2]
     one = recorded(tmp_path / "one")
     assert len(one["samples"]) == 20 * 4
@@ -419,6 +471,14 @@ def test_two_processes_equal_one(tmp_path):
         assert ranks[0]["weights"][name] == pytest.approx(weight, abs=1e-5)
         assert ranks[1]["weights"][name] == ranks[0]["weights"][name]
     assert [rank["late"] for rank in ranks] == [1, 1]  # the clock of one stops both
+
+
+def test_two_processes_train_a_network_whose_batches_leave_layers_out(ranks):
+    assert ranks[0]["several scales"] == pytest.approx(list(losses(train(mdsr_recipe())).values()), rel=1e-5)
+
+
+def test_two_processes_that_move_to_gpus_report_together(ranks):
+    assert [rank["moved"] for rank in ranks] == [[400, "host, then device"]] * 2
 
 
 class Recorded:
@@ -459,6 +519,20 @@ def test_each_training_chooses_its_device(monkeypatch):
     run = train(dropping_recipe(steps=2))
     assert run.device == "cpu"
     assert run.finished
+
+
+def test_without_a_gpu_the_cpu_trains_whatever_else_the_machine_has(monkeypatch):
+    import accelerate
+
+    monkeypatch.setattr(hardware, "best_device", lambda: "cpu")
+    monkeypatch.setattr(accelerate, "Accelerator", lambda **options: options)
+    assert loop._new_accelerator(None) == {"cpu": True}
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(hardware, "best_device", lambda: "cpu")
+    with pytest.raises(ValueError, match="the device is cpu here, not 'cuda'"):
+        fit(dropping_recipe(steps=1), device="cuda")
 
 
 def test_low_precision_trains_and_weights_stay_float32():
@@ -621,5 +695,12 @@ if __name__ == "__main__":
         found = recorded(folder / "two")
         found["world_size"] = torch.distributed.get_world_size()
         # The second process has no time, the first one an hour. Both must stop together.
-        late = train(dropping_recipe(), folder=folder / "late", seconds=0 if rank else 3600)
-        (folder / f"rank{rank}.json").write_text(json.dumps(found | {"late": late.step}))
+        found["late"] = train(dropping_recipe(), folder=folder / "late", seconds=0 if rank else 3600).step
+        found["several scales"] = list(losses(train(mdsr_recipe())).values())
+        # A training that begins on CPUs continues on GPUs, whose processes talk in some of the steps alone.
+        train(dropping_recipe(steps=400), folder=folder / "moved", seconds=0)
+        torch.distributed.barrier()  # the checkpoint is written
+        loop._is_gpu = lambda device: True
+        moved = train(dropping_recipe(steps=400), folder=folder / "moved", resume=True)
+        found["moved"] = [moved.step, moved.sampler]
+        (folder / f"rank{rank}.json").write_text(json.dumps(found))

@@ -159,3 +159,11 @@ def test_licence_and_size_are_said_before_anything_is_fetched(monkeypatch, capsy
         bapps.fetch("bapps-val")
     assert "1.1 GB" in said[0]
     assert "licence" in said[0]
+
+
+def test_an_archive_that_is_unpacked_already_is_not_fetched_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("IMTRANS_DATA", raising=False)
+    monkeypatch.setattr(assets, "fetch", None)
+    (bapps.folder() / "2afc" / "val").mkdir(parents=True)
+    assert bapps.fetch("bapps-val") == bapps.folder()

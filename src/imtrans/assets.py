@@ -11,6 +11,7 @@ place                default                             set by
 ===================  ==================================  ==========================================
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -111,9 +112,9 @@ def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = Non
 
     Raises:
         FileNotFoundError: If no address gave the file; the message names the folder for a copy made by hand.
+        OSError: If the disk is full, or the folder cannot be written to.
     """
     import pooch
-    import requests
 
     path = Path(path)
     if path.is_file() and (sha256 is None or sha256_file(path) == sha256):
@@ -129,7 +130,9 @@ def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = Non
                 if sha256 is not None and (digest := sha256_file(temporary)) != sha256:
                     raise ValueError(f"sha256 {digest}, but {sha256} was wanted")
             return path
-        except (requests.RequestException, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:  # those of requests are OSErrors without a number
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+                raise
             failures.append(f"{urlsplit(url).netloc or url}: {_reason(error)}")
     tried = "; ".join(failures) or "no address is known"
     raise FileNotFoundError(f"{path.name} could not be fetched ({tried}): put a copy into the folder {path.parent}")

@@ -143,10 +143,12 @@ def evaluate(
         progress: Show a bar.
 
     Raises:
-        ValueError: On a protocol that is unknown or does not suit the network, a degradation that the network does
-            not undo, no pictures, or a picture that is too small.
+        ValueError: On an unknown baseline, a protocol that is unknown or does not suit the network, a degradation that
+            the network does not undo, no pictures, or a picture that is too small.
     """
     if isinstance(model, str):
+        if model not in BASELINES:
+            raise ValueError(f"no baseline {model!r}: there are {', '.join(BASELINES)} (networks: zoo.load)")
         model, name = BASELINES[model](), name or model
     name = name or type(model).__name__
     rules = _choose_protocol(model, degradation, protocol)

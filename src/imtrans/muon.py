@@ -54,8 +54,10 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             weights = [w for w in group["params"] if w.grad is not None]
             for weight in weights:
-                velocity = self.state[weight].setdefault("momentum_buffer", torch.zeros_like(weight.grad))
-                velocity.lerp_(weight.grad, 1 - group["momentum"])
+                state = self.state[weight]
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(weight.grad)
+                state["momentum_buffer"].lerp_(weight.grad, 1 - group["momentum"])
             for alike in _batches(weights):
                 updates = [w.grad.lerp(self.state[w]["momentum_buffer"], group["momentum"]).flatten(1) for w in alike]
                 matrices = orthogonalize(torch.stack(updates)) if len(updates) > 1 else [orthogonalize(updates[0])]

@@ -1,8 +1,8 @@
 """The command line: ``imtrans COMMAND --help``.
 
 Commands are plain functions; tyro reads their options from the signatures and the help from the docstrings. Errors
-about bad input, which the package raises as ValueError or OSError, become one line on stderr and exit status 2, in
-`main` and nowhere else. Any other exception is a bug and keeps its traceback.
+about bad input, which the package raises as ValueError or OSError, and a GPU's full memory become one line on stderr
+and exit status 2, in `main` and nowhere else. Any other exception is a bug and keeps its traceback.
 """
 
 import codecs
@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+import torch
 import tyro
 
 from imtrans.cli import colorize, data, pictures, prior, scores, stylize, training, weights
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # `imtrans models | head`: nobody reads the rest
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError) as error:
         print(f"imtrans: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as stop:  # its text says what is kept

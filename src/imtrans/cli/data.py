@@ -84,4 +84,7 @@ def pack(sets: Annotated[Positional[tuple[str, ...]], arg(metavar="SET … OUT")
 
 
 def _place(name: str) -> str:
-    return str(benchmarks.locate(name) or f"not on this machine: imtrans data fetch {name}")
+    try:
+        return str(benchmarks.locate(name) or f"not on this machine: imtrans data fetch {name}")
+    except ValueError as error:  # an incomplete folder: the listing is there to find it
+        return str(error)

@@ -33,7 +33,7 @@ def open_network(name: str) -> nn.Module:
     if name not in zoo.ENTRIES and not name.endswith(".safetensors"):
         restorers = [each for each in zoo.names() if each in zoo.RESTORERS]
         raise ValueError(f"no network is called {name!r}: {zoo.suggestion(name, [*restorers, *BASELINES])}")
-    if name in zoo.OTHERS:
+    if name in zoo.OTHERS or zoo.card(name)["name"] in zoo.OTHERS:  # a file goes by its card
         raise ValueError(f"{name} does not restore pictures")
     return zoo.load(name).to(hardware.best_device())
 

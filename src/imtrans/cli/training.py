@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 from tyro.conf import Positional, UseAppendAction, arg
 
 from imtrans import metrics, zoo
@@ -57,6 +58,8 @@ def train(
     if minutes is not None and (seconds is not None or steps is not None):
         raise ValueError("--minutes sets the length of all trainings: leave --seconds and --steps out")
     folders = tuple(str(folder.absolute()) for folder in data)
+    if from_ and from_.endswith(".safetensors"):  # absolute, as the folders: --resume may come from elsewhere
+        from_ = str(Path(from_).absolute())
     options = Options(steps=steps, seed=seed, rate_factor=rate_factor, data=folders, start=from_)
     begun = time.monotonic()
     trainings = [Training(name, budget) for name in names]
@@ -68,7 +71,7 @@ def train(
     def one(number: int, share: float | None) -> None:
         try:
             _train(trainings[number], options, share, plans=minutes is not None, resume=resume, device=device)
-        except (ValueError, OSError, FloatingPointError) as error:
+        except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError) as error:
             if len(names) == 1:
                 raise
             print(f"imtrans: {' '.join(str(error).split())}", file=sys.stderr)
@@ -116,6 +119,7 @@ def _train(
         print(f"{name}: finished after {zoo.card(training.weights)['steps']:,} steps, passed over")
         return
     if plans and not training.has_checkpoint:
+        options = training.options(options) if resume else options
         options, seconds = plan(training, options, seconds, device=device)
         print(f"{name}: {options.steps:,} steps in {seconds / 60:.1f} minutes")
     try:

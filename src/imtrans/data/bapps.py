@@ -35,19 +35,19 @@ class Archive:
         file: Name of the file on the authors' server.
         size: Size in words.
         about: What it holds.
-        below: Folder that it is unpacked into.
+        folder: Folder that it makes.
     """
 
     file: str
     size: str
     about: str
-    below: str
+    folder: str
 
 
 ARCHIVES: dict[str, Archive] = {
-    "bapps-train": Archive("twoafc_train.tar.gz", "5.3 GB", "151,400 triplets with 2 votes each", "2afc"),
-    "bapps-val": Archive("twoafc_val.tar.gz", "1.1 GB", "36,300 triplets with 5 votes each", "2afc"),
-    "bapps-jnd": Archive("jnd.tar.gz", "0.2 GB", "9,600 pairs, shown for a second, with 3 votes each", ""),
+    "bapps-train": Archive("twoafc_train.tar.gz", "5.3 GB", "151,400 triplets with 2 votes each", "2afc/train"),
+    "bapps-val": Archive("twoafc_val.tar.gz", "1.1 GB", "36,300 triplets with 5 votes each", "2afc/val"),
+    "bapps-jnd": Archive("jnd.tar.gz", "0.2 GB", "9,600 pairs, shown for a second, with 3 votes each", "jnd"),
 }
 
 
@@ -58,7 +58,9 @@ def folder() -> Path:
 
 
 def fetch(name: str) -> Path:
-    """Fetch and unpack one archive into the cache, after a word about size and licence. Its bytes are not verified.
+    """Find one archive unpacked, or fetch and unpack it into the cache, after a word about size and licence.
+
+    Its bytes are not verified.
 
     Args:
         name: One of ``ARCHIVES``.
@@ -70,10 +72,13 @@ def fetch(name: str) -> Path:
         FileNotFoundError: If it could not be fetched.
     """
     archive, target = ARCHIVES[name], assets.cache_dir() / "BAPPS"
+    # An archive stays until all of it is unpacked.
+    if (folder() / archive.folder).is_dir() and not (folder() / archive.file).exists():
+        return folder()
     print(f"fetching {archive.file}, {archive.size}: {archive.about} (licence: {LICENCE})")
     file = assets.fetch([f"{_SERVER}/{archive.file}"], target / archive.file)
     with tarfile.open(file) as content:
-        content.extractall(target / archive.below, filter="data")
+        content.extractall((target / archive.folder).parent, filter="data")
     file.unlink()
     return target
 

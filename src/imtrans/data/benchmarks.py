@@ -283,13 +283,18 @@ def _fetch(benchmark: BenchmarkSet) -> Path:
         try:
             _download(benchmark, mirror, aside)
             verify(benchmark.name, aside)
-        except FileNotFoundError:
-            failures.append(f"{mirror.repository}: no answer")
-        except ValueError:
-            failures.append(f"{mirror.repository}: other pixels")
-            shutil.rmtree(aside)
-        else:
             return aside.rename(target)
+        except (OSError, ValueError) as error:
+            if target.is_dir():  # another process was faster, and has moved or left behind what was here
+                shutil.rmtree(aside, ignore_errors=True)
+                return target
+            if isinstance(error, ValueError):
+                failures.append(f"{mirror.repository}: other pixels")
+                shutil.rmtree(aside)
+            elif isinstance(error, FileNotFoundError):
+                failures.append(f"{mirror.repository}: no answer")
+            else:
+                raise
     looked = " nor in ".join(str(place) for place in _places(benchmark.name))
     file = benchmark.pictures[0] + ".png"
     raise FileNotFoundError(
@@ -312,6 +317,6 @@ def _download(benchmark: BenchmarkSet, mirror: Mirror, folder: Path) -> None:
         try:
             for job in tqdm(as_completed(jobs), title, len(jobs), leave=False):
                 job.result()
-        except FileNotFoundError:
+        except BaseException:  # Ctrl-C too: the pictures that wait would all be fetched first
             pool.shutdown(wait=False, cancel_futures=True)
             raise

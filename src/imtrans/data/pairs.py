@@ -207,7 +207,7 @@ class Crops:
     _levels: list = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        # Levels of 8 bits take a quarter of the memory of floats.
+        # Levels of 8 bits add a quarter to the memory of the floats, which stay where they came from.
         self._levels.extend(to_uint8(p)[0] for p in self.pictures if min(p.shape[-2:]) >= self.size)
         if not self._levels:
             raise ValueError(f"no training picture has {self.size} pixels on each side")

@@ -11,7 +11,6 @@ the content loss uses too, is the trunk of the small network: nobody needs a dow
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import cycle
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +26,14 @@ from imtrans.models import features
 from imtrans.models.adain import TAP, AdaIN, adain
 from imtrans.recipes.budgets import by_budget
 from imtrans.recipes.loss_network import LossNetwork, held_out_trunk
-from imtrans.recipes.pictures import Folders, TrainingSet, mean_error, training_pictures, validation_pictures
+from imtrans.recipes.pictures import (
+    IMAGENET_AND_BSD,
+    Folders,
+    TrainingSet,
+    mean_error,
+    training_pictures,
+    validation_pictures,
+)
 from imtrans.recipes.starts import he_init, shrink_last_convolution
 from imtrans.training import Adam, MuonAndAdam, Recipe, Schedule, cosine
 
@@ -130,8 +136,8 @@ def style_pictures(contents: TrainingSet, *, drawings: int = 4, at_hand: bool = 
     """
     drawn = [draw(size=256, seed=100 + number) for draw in styles.STYLES.values() for number in range(drawings)]
     kinds = {"drawings": drawn, "photographs": contents.pictures}
-    folder = (assets.data_root() or Path()) / "style_transfer" / "style"
-    if at_hand and folder.is_dir():
+    root = assets.data_root()
+    if at_hand and root and (folder := root / "style_transfer" / "style").is_dir():
         kinds["paintings"] = [p.expand(1, 3, -1, -1) for name, p in load_folder(folder) if name not in SHOWN]
     return kinds
 
@@ -180,7 +186,7 @@ def full(*, data: Folders = None) -> Recipe:
     Args:
         data: Folders of contents in place of ImageNet1000_256, BSD200 and BSD500_test.
     """
-    contents = training_pictures(("ImageNet1000_256", "BSD200", "BSD500_test"), data).rgb()
+    contents = training_pictures(IMAGENET_AND_BSD, data).rgb()
     kinds = style_pictures(contents)
     return Recipe(
         name="adain",
@@ -226,19 +232,19 @@ def quick(*, data: Folders = None) -> Recipe:
 def classroom(*, data: Folders = None) -> Recipe:
     """Some minutes of a small GPU on the bundled photographs and drawings.
 
-    The loss network is the hybrid where that is on this machine, else the best trunk at hand.
+    The loss network is the hybrid where that is on this machine, else the best trunk at hand; ``sources`` name it.
 
     Args:
         data: Folders of contents in place of the bundled ones.
     """
     contents = training_pictures(folders=data).rgb()
-    kinds = style_pictures(contents)
+    kinds, trunk = style_pictures(contents), held_out_trunk() or features.best_trunk()
     return replace(
         quick(data=data),
         budget="class",
         data=Pairs(contents, kinds, 128, alone=600 * 8),
-        sources=sources(contents, kinds),
-        loss=StyleLoss(trunk=held_out_trunk()),
+        sources=(*sources(contents, kinds), f"loss network: {trunk}"),
+        loss=StyleLoss(trunk=trunk),
         schedule=cosine(warmup=50),
         steps=6_000,
         batch=8,
@@ -251,15 +257,17 @@ def classroom(*, data: Folders = None) -> Recipe:
 def paper(*, data: Folders = None) -> Recipe:
     """The authors' code: VGG-19 as loss network, 8 pairs of 256² pixels, 160,000 steps, squared errors with λ = 0.1.
 
-    Departures: its 80,000 photographs and 80,000 paintings are not at hand (``data`` names folders of contents), the
-    weights of VGG-19 are torchvision's, not the normalised ones (``imtrans data fetch vgg19`` brings them), and encoder
-    and decoder are those of the registry's entry, a quarter as wide. For a wider one give
-    ``replace(paper(), model=…, deployed=AdaIN)`` to `imtrans.training.fit`.
+    Departures: its 80,000 photographs and 80,000 paintings are not at hand (``data`` names folders of contents; as
+    floats in memory, 80,000 of 640×480 pixels take 295 GB). Drawings and the contents are styles too, half of all
+    styles are recoloured, and a tenth of the contents are their own style. The weights of VGG-19 are torchvision's, not
+    the normalised ones (``imtrans data fetch vgg19`` brings them), and encoder and decoder are those of the registry's
+    entry, a quarter as wide. For a wider one give ``replace(paper(), model=…, deployed=AdaIN)`` to
+    `imtrans.training.fit`.
 
     Args:
         data: Folders of contents in place of ImageNet1000_256, BSD200 and BSD500_test.
     """
-    contents = training_pictures(("ImageNet1000_256", "BSD200", "BSD500_test"), data).rgb()
+    contents = training_pictures(IMAGENET_AND_BSD, data).rgb()
     kinds = style_pictures(contents)
     return Recipe(
         name="adain",

@@ -1,21 +1,16 @@
 """How CDnCNN-B is trained: RGB pictures, any noise level up to 55 (section 3.4)."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from imtrans.data.pairs import NoisePairs
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.dncnn import DnCNN
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures
+from imtrans.recipes.pictures import T91_AND_BSD, Folders, noisy_patches, training_pictures
 from imtrans.recipes.starts import shrink_last_convolution
-from imtrans.training import SGD, MuonAndAdam, Recipe, Samples, clip_by_rate, cosine, exponential
+from imtrans.training import SGD, MuonAndAdam, Recipe, clip_by_rate, cosine, exponential
 
-
-def patches(pictures: TrainingSet, size: int) -> Callable[[int], Samples]:
-    """Pairs of size² pixels with noise of σ between 0 and 55, in 8-bit levels, drawn for each patch."""
-    return lambda seed: NoisePairs(pictures.pictures, size, (0, 55), seed=seed)
+LEVELS = (0, 55)  # of the noise
 
 
 def quick(*, data: Folders = None) -> Recipe:
@@ -29,7 +24,7 @@ def quick(*, data: Folders = None) -> Recipe:
         name="cdncnn-blind",
         budget="quick",
         model=partial(DnCNN, 3, depth=20),
-        data=patches(pictures, 50),
+        data=noisy_patches(pictures, 50, LEVELS),
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=MuonAndAdam(0.02),
@@ -63,13 +58,13 @@ def full(*, data: Folders = None) -> Recipe:
     Args:
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
-    pictures = training_pictures(("T91", "BSD200", "BSD500_test"), data).rgb()
+    pictures = training_pictures(T91_AND_BSD, data).rgb()
     return Recipe(
         name="cdncnn-blind",
         budget="full",
         version=2,
         model=lambda: shrink_last_convolution(DnCNN(3, depth=20)),  # it starts at random, unlike the gray ones
-        data=patches(pictures, 64),  # 64² in place of 50²: fewer pixels see the zeros beyond a patch's edge
+        data=noisy_patches(pictures, 64, LEVELS),  # 64² in place of 50²: fewer pixels see the zeros beyond the edge
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=MuonAndAdam(0.02),
@@ -95,7 +90,7 @@ def paper(*, data: Folders = None) -> Recipe:
         budget="paper",
         version=2,
         model=partial(DnCNN, 3, depth=20),
-        data=patches(pictures, 50),
+        data=noisy_patches(pictures, 50, LEVELS),
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=SGD(0.1, momentum=0.9, weight_decay=1e-4),

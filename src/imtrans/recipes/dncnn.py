@@ -1,19 +1,12 @@
 """How DnCNN-S is trained, for one noise level."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from imtrans.data.pairs import NoisePairs
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.dncnn import DnCNN
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures
-from imtrans.training import SGD, MuonAndAdam, Recipe, Samples, clip_by_rate, cosine, exponential
-
-
-def patches(pictures: TrainingSet, size: int, sigma: float) -> Callable[[int], Samples]:
-    """Pairs of size² pixels with noise of one level, in 8-bit levels."""
-    return lambda seed: NoisePairs(pictures.pictures, size, (sigma, sigma), seed=seed)
+from imtrans.recipes.pictures import Folders, noisy_patches, training_pictures
+from imtrans.training import SGD, MuonAndAdam, Recipe, clip_by_rate, cosine, exponential
 
 
 def quick(sigma: float = 25, *, data: Folders = None) -> Recipe:
@@ -28,7 +21,7 @@ def quick(sigma: float = 25, *, data: Folders = None) -> Recipe:
         name=f"dncnn-{sigma:g}",
         budget="quick",
         model=DnCNN,
-        data=patches(pictures, 40, sigma),
+        data=noisy_patches(pictures, 40, (sigma, sigma)),
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=MuonAndAdam(0.02),
@@ -70,7 +63,8 @@ def full(sigma: float = 25, *, data: Folders = None) -> Recipe:
         name=f"dncnn-{sigma:g}",
         budget="full",
         model=DnCNN,
-        data=patches(pictures, 64, sigma),  # 64² in place of 40²: fewer pixels see the zeros beyond a patch's edge
+        # 64² in place of 40²: fewer pixels see the zeros beyond a patch's edge
+        data=noisy_patches(pictures, 64, (sigma, sigma)),
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=MuonAndAdam(0.02),
@@ -94,7 +88,7 @@ def paper(sigma: float = 25, *, data: Folders = None) -> Recipe:
         name=f"dncnn-{sigma:g}",
         budget="paper",
         model=DnCNN,
-        data=patches(pictures, 40, sigma),
+        data=noisy_patches(pictures, 40, (sigma, sigma)),
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=SGD(0.1, momentum=0.9, weight_decay=1e-4),

@@ -1,20 +1,15 @@
 """How DnCNN-B is trained: gray pictures, any noise level up to 55 (section 3.4)."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from imtrans.data.pairs import NoisePairs
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.dncnn import DnCNN
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures
-from imtrans.training import SGD, MuonAndAdam, Recipe, Samples, clip_by_rate, cosine, exponential
+from imtrans.recipes.pictures import Folders, noisy_patches, training_pictures
+from imtrans.training import SGD, MuonAndAdam, Recipe, clip_by_rate, cosine, exponential
 
-
-def patches(pictures: TrainingSet, size: int) -> Callable[[int], Samples]:
-    """Pairs of size² pixels with noise of σ between 0 and 55, in 8-bit levels, drawn for each patch."""
-    return lambda seed: NoisePairs(pictures.pictures, size, (0, 55), seed=seed)
+LEVELS = (0, 55)  # of the noise
 
 
 def quick(*, data: Folders = None) -> Recipe:
@@ -28,7 +23,7 @@ def quick(*, data: Folders = None) -> Recipe:
         name="dncnn-blind",
         budget="quick",
         model=partial(DnCNN, depth=20),
-        data=patches(pictures, 50),
+        data=noisy_patches(pictures, 50, LEVELS),
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=MuonAndAdam(0.02),
@@ -67,7 +62,7 @@ def full(*, data: Folders = None) -> Recipe:
         name="dncnn-blind",
         budget="full",
         model=partial(DnCNN, depth=20),
-        data=patches(pictures, 64),  # 64² in place of 50²: fewer pixels see the zeros beyond a patch's edge
+        data=noisy_patches(pictures, 64, LEVELS),  # 64² in place of 50²: fewer pixels see the zeros beyond the edge
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=MuonAndAdam(0.02),
@@ -90,7 +85,7 @@ def paper(*, data: Folders = None) -> Recipe:
         name="dncnn-blind",
         budget="paper",
         model=partial(DnCNN, depth=20),
-        data=patches(pictures, 50),
+        data=noisy_patches(pictures, 50, LEVELS),
         sources=pictures.sources,
         loss=half_sum_of_squares,
         optimizer=SGD(0.1, momentum=0.9, weight_decay=1e-4),

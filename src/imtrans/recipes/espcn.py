@@ -1,21 +1,14 @@
 """How ESPCN is trained."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import torch.nn.functional as F
 
-from imtrans.data.pairs import SuperResolutionPairs
 from imtrans.models.espcn import ESPCN
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, TrainingSet, training_pictures
-from imtrans.training import SGD, MuonAndAdam, Recipe, Samples, cosine, staircase
-
-
-def patches(pictures: TrainingSet, scale: int) -> Callable[[int], Samples]:
-    """Pairs of 17² low-resolution pixels."""
-    return lambda seed: SuperResolutionPairs(pictures.pictures, (scale,), 17, upsamples=True, seed=seed)
+from imtrans.recipes.pictures import Folders, low_resolution_patches, training_pictures
+from imtrans.training import SGD, MuonAndAdam, Recipe, cosine, staircase
 
 
 def quick(scale: int = 3, *, activation: str = "tanh", data: Folders = None) -> Recipe:
@@ -31,7 +24,7 @@ def quick(scale: int = 3, *, activation: str = "tanh", data: Folders = None) -> 
         name=f"espcn-x{scale}",
         budget="quick",
         model=partial(ESPCN, scale=scale, activation=activation),
-        data=patches(pictures, scale),
+        data=low_resolution_patches(pictures, scale, 17),
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=MuonAndAdam(0.01, ends=True),
@@ -69,7 +62,7 @@ def full(scale: int = 3, *, activation: str = "tanh", data: Folders = None) -> R
         budget="full",
         version=2,
         model=partial(ESPCN, scale=scale, activation=activation),
-        data=patches(pictures, scale),
+        data=low_resolution_patches(pictures, scale, 17),
         sources=pictures.sources,
         loss=F.l1_loss,
         optimizer=MuonAndAdam(0.01, ends=True),
@@ -97,7 +90,7 @@ def paper(scale: int = 3, *, activation: str = "tanh", data: Folders = None) -> 
         budget="paper",
         version=2,
         model=partial(ESPCN, scale=scale, activation=activation),
-        data=patches(pictures, scale),
+        data=low_resolution_patches(pictures, scale, 17),
         sources=pictures.sources,
         loss=F.mse_loss,
         optimizer=SGD(0.01, momentum=0.9, last_layer=0.1),

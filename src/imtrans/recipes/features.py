@@ -17,7 +17,7 @@ from imtrans.losses import gram, relative_error
 from imtrans.models import features
 from imtrans.recipes.budgets import by_budget
 from imtrans.recipes.loss_network import LossNetwork
-from imtrans.recipes.pictures import Folders, mean_error, training_pictures, validation_pictures
+from imtrans.recipes.pictures import IMAGENET_AND_BSD, Folders, mean_error, training_pictures, validation_pictures
 from imtrans.recipes.starts import he_init
 from imtrans.training import Adam, MuonAndAdam, Recipe, constant, cosine
 
@@ -67,7 +67,7 @@ def full(*, data: Folders = None) -> Recipe:
     Args:
         data: Folders of pictures in place of ImageNet1000_256, BSD200 and BSD500_test.
     """
-    pictures = training_pictures(("ImageNet1000_256", "BSD200", "BSD500_test"), data).rgb()
+    pictures = training_pictures(IMAGENET_AND_BSD, data).rgb()
     return Recipe(
         name="features-small",
         budget="full",
@@ -118,6 +118,8 @@ def classroom(*, data: Folders = None) -> Recipe:
 
 def paper(*, data: Folders = None) -> Recipe:
     """Batch, rate and number of steps of Wang et al.: 20 epochs of 82,783 photographs, which ``data`` has to name.
+
+    They are kept in memory as floats: 305 GB at 640×480 pixels.
 
     Args:
         data: Folders of pictures in place of ImageNet1000_256, BSD200 and BSD500_test.

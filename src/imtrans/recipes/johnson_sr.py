@@ -13,6 +13,7 @@ from imtrans.models.transform_network import SuperResolutionNetwork
 from imtrans.recipes.budgets import by_budget
 from imtrans.recipes.loss_network import LossNetwork, held_out_trunk
 from imtrans.recipes.pictures import (
+    IMAGENET_AND_BSD,
     Folders,
     low_resolution_patches,
     mean_error,
@@ -88,7 +89,7 @@ def full(*, scale: int, loss: str = "feature", data: Folders = None) -> Recipe:
         loss: ``"feature"`` or ``"pixel"``.
         data: Folders of pictures in place of ImageNet1000_256, BSD200 and BSD500_test.
     """
-    pictures = training_pictures(("ImageNet1000_256", "BSD200", "BSD500_test"), data).rgb()
+    pictures = training_pictures(IMAGENET_AND_BSD, data).rgb()
     return Recipe(
         name=_name(loss, scale),
         budget="full",
@@ -144,9 +145,9 @@ def classroom(*, scale: int, loss: str = "feature", data: Folders = None) -> Rec
 def paper(*, scale: int, loss: str = "feature", data: Folders = None) -> Recipe:
     """The paper's optimiser and length on patches of 288² pixels; ``data`` has to name 10,000 of MS-COCO.
 
-    The loss network of ``"feature"`` is VGG-16 (``imtrans data fetch vgg16``). The network that learns is that of the
-    registry's entry; for the paper's, whose convolutions are transposed, give
-    ``replace(paper(scale=4), model=SuperResolutionNetwork)`` to `imtrans.training.fit`.
+    They are kept in memory as floats: 37 GB at 640×480 pixels. The loss network of ``"feature"`` is VGG-16 (``imtrans
+    data fetch vgg16``). The network that learns is that of the registry's entry; for the paper's, whose convolutions
+    are transposed, give ``replace(paper(scale=4), model=SuperResolutionNetwork)`` to `imtrans.training.fit`.
 
     Args:
         scale: Upscaling factor, 4 or 8.

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from imtrans import hardware
 from imtrans.models import features
+from imtrans.training.loop import loss_is_scaled
 
 
 def held_out_trunk() -> str | None:
@@ -18,7 +19,8 @@ def held_out_trunk() -> str | None:
 class LossNetwork:
     """A frozen feature network in the precision and layout that suit the device of its pictures.
 
-    It is loaded with the first pictures: a recipe can be read without it.
+    fp16 is for trainings that scale their loss, those under autocast: unscaled gradients would vanish in it. It is
+    loaded with the first pictures: a recipe can be read without it.
 
     Args:
         taps: Names of the features.
@@ -38,6 +40,8 @@ class LossNetwork:
         if self.network is None:
             self.network = features.load(self.taps, self.trunk)
         layout, low = hardware.memory_format(picture.device), hardware.autocast_dtype(picture.device)
+        if low == torch.float16 and not loss_is_scaled.get():
+            low = None
         network = self.network.to(picture.device, memory_format=layout)
         with torch.autocast(picture.device.type, low) if low else nullcontext():
             found = network(picture.contiguous(memory_format=layout))

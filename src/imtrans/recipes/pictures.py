@@ -11,11 +11,15 @@ from torch import Tensor, nn
 
 from imtrans import images
 from imtrans.color import rgb_to_y
-from imtrans.data.pairs import SuperResolutionPairs
+from imtrans.data.pairs import NoisePairs, SuperResolutionPairs
 from imtrans.resize import imresize
 from imtrans.training import Samples
 
 Folders = Sequence[str | Path] | None
+
+# Sets in place of DIV2K, and in place of MS-COCO and ImageNet.
+T91_AND_BSD = ("T91", "BSD200", "BSD500_test")
+IMAGENET_AND_BSD = ("ImageNet1000_256", "BSD200", "BSD500_test")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ def training_pictures(sets: Sequence[str] = (), folders: Folders = None) -> Trai
     """
     from imtrans.data import benchmarks, dead_leaves, photos
 
+    if isinstance(folders, str | Path):  # one folder, not the letters of its name
+        folders = [folders]
     if folders:
         # Pairs, not a dict: two folders may have the same name.
         parts = [(Path(f).resolve().name, [p for _, p in benchmarks.load_folder(f)]) for f in folders]
@@ -119,3 +125,14 @@ def low_resolution_patches(pictures: TrainingSet, scale: int, size: int) -> Call
         size: Side of the low-resolution patches in pixels.
     """
     return lambda seed: SuperResolutionPairs(pictures.pictures, (scale,), size, upsamples=True, seed=seed)
+
+
+def noisy_patches(pictures: TrainingSet, size: int, levels: tuple[float, float]) -> Callable[[int], Samples]:
+    """Samples for a denoiser: pairs of size² pixels, as a function of the seed.
+
+    Args:
+        pictures: Training pictures.
+        size: Side of the patches in pixels.
+        levels: (lowest, highest) noise level, in 8-bit levels; one is drawn for each patch.
+    """
+    return lambda seed: NoisePairs(pictures.pictures, size, levels, seed=seed)

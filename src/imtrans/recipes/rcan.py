@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from imtrans.models.rcan import RCAN
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, low_resolution_patches, training_pictures
+from imtrans.recipes.pictures import T91_AND_BSD, Folders, low_resolution_patches, training_pictures
 from imtrans.recipes.starts import shrink_last_convolution
 from imtrans.training import Adam, MuonAndAdam, Recipe, cosine, halving
 
@@ -73,7 +73,7 @@ def full(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe
         size: "small" or "medium".
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
-    pictures = training_pictures(("T91", "BSD200", "BSD500_test"), data).rgb()
+    pictures = training_pictures(T91_AND_BSD, data).rgb()
     return Recipe(
         name=f"rcan-{size}-x{scale}",
         budget="full",
@@ -95,15 +95,15 @@ def full(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe
 def paper(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
     """The paper's solver and length, a million steps. Not run yet.
 
-    Departures: the paper's 800 pictures of DIV2K may not be passed on; give their folder as ``data``. At ×3 and ×4 the
-    authors start from the weights of ×2.
+    Departures: the paper's 800 pictures of DIV2K may not be passed on; give their folder as ``data``. As floats in
+    memory they take 27 GB. At ×3 and ×4 the authors start from the weights of ×2.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
         size: "small", "medium", or "paper" for the paper's 10 groups of 20 blocks of 64 features.
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
-    pictures = training_pictures(("T91", "BSD200", "BSD500_test"), data).rgb()
+    pictures = training_pictures(T91_AND_BSD, data).rgb()
     return Recipe(
         name=f"rcan-{size}-x{scale}",
         budget="paper",

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from imtrans.models.rdn import RDN
 from imtrans.recipes.budgets import by_budget
-from imtrans.recipes.pictures import Folders, low_resolution_patches, training_pictures
+from imtrans.recipes.pictures import T91_AND_BSD, Folders, low_resolution_patches, training_pictures
 from imtrans.recipes.starts import shrink_last_convolution
 from imtrans.training import Adam, MuonAndAdam, Recipe, cosine, halving
 
@@ -70,7 +70,7 @@ def full(scale: int = 2, *, data: Folders = None) -> Recipe:
         scale: Upscaling factor: 2, 3 or 4.
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
-    pictures = training_pictures(("T91", "BSD200", "BSD500_test"), data).rgb()
+    pictures = training_pictures(T91_AND_BSD, data).rgb()
     return Recipe(
         name=f"rdn-small-x{scale}",
         budget="full",
@@ -91,16 +91,16 @@ def full(scale: int = 2, *, data: Folders = None) -> Recipe:
 def paper(scale: int = 2, *, size: str = "small", data: Folders = None) -> Recipe:
     """The authors' solver and length, a million steps. Not run yet.
 
-    Departures: their patches have 32² low-resolution pixels in the paper, 48² for the released network at ×2 (as
-    here). The paper's 800 pictures of DIV2K may not be passed on; give their folder as ``data``. At ×3 and ×4 they
-    start from the weights of ×2.
+    Departures: their patches have 32² low-resolution pixels in the paper, 48² for the released network at ×2 (as here).
+    The paper's 800 pictures of DIV2K may not be passed on; give their folder as ``data``. As floats in memory they take
+    27 GB. At ×3 and ×4 they start from the weights of ×2.
 
     Args:
         scale: Upscaling factor: 2, 3 or 4.
         size: "small", or "paper" for the paper's 16 blocks of 8 convolutions with growth rate 64.
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
-    pictures = training_pictures(("T91", "BSD200", "BSD500_test"), data).rgb()
+    pictures = training_pictures(T91_AND_BSD, data).rgb()
     return Recipe(
         name=f"rdn-{size}-x{scale}",
         budget="paper",

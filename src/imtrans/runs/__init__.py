@@ -12,6 +12,7 @@ and ``log.jsonl`` while it runs, then weights, card and log under its name.
 import copy
 import dataclasses
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -136,14 +137,19 @@ class Training:
         A training that has a checkpoint keeps its start.
 
         Raises:
-            ValueError: If ``options.json`` is damaged.
+            ValueError: If ``options.json`` is damaged, or a training that has a checkpoint is given another rate or
+                other pictures.
         """
         path = self.folder / "options.json"
         if not path.exists():
             return given
         earlier = Options.read(path)
         options = given.completed(earlier)
-        return replace(options, start=earlier.start) if self.has_checkpoint else options
+        if not self.has_checkpoint:
+            return options
+        if (options.rate_factor, options.data) != (earlier.rate_factor, earlier.data):
+            raise ValueError(f"{self.folder} holds a training with another rate or other pictures, move it away")
+        return replace(options, start=earlier.start)
 
     def recipe(self, options: Options = Options()) -> Recipe:
         """The recipe that a training with these options follows.
@@ -268,7 +274,8 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
 
     Raises:
         FileNotFoundError: If the training has no weights.
-        ValueError: If the name is unknown, the weights are damaged, or the training is not finished.
+        ValueError: If the name is unknown, the weights are damaged or have no finite error, or the training is not
+            finished.
     """
     name, weights, entry = training.name, training.weights, zoo.entry(training.name)
     if not weights.exists():
@@ -290,6 +297,8 @@ def publish(training: Training, *, force: bool = False, note: str | None = None,
     if cost < HALF_MAY_COST * entry.min_gain:
         bits, network, validation = 16, rounded, rounded_validation
         value = validation[entry.measure]
+    if not math.isfinite(value):
+        raise ValueError(f"{weights}: {entry.measure} on held-out pictures is {value}")
     if name in zoo.names():
         gain = sign * (value - validate(zoo.load(name))[entry.measure])
         if gain < entry.min_gain and not force:

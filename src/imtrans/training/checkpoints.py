@@ -4,13 +4,13 @@ A kill at any moment leaves the old checkpoint or the new one, never half of one
 """
 
 import json
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from imtrans import assets
 from imtrans.training.recipe import Recipe
 
 
@@ -20,10 +20,17 @@ def fingerprint(recipe: Recipe) -> dict[str, Any]:
 
 
 def save_checkpoint(folder: Path, recipe: Recipe, state: dict[str, Any]) -> None:
-    """Write the state of a training, in place of the checkpoint before."""
-    temporary = folder / "checkpoint.tmp"
-    torch.save({"identity": fingerprint(recipe), **state}, temporary)
-    os.replace(temporary, folder / "checkpoint.pt")
+    """Write the state of a training, in place of the checkpoint before.
+
+    Raises:
+        OSError: If it could not be written; the checkpoint before is kept.
+    """
+    path = folder / "checkpoint.pt"
+    with assets.replacing(path) as temporary:
+        try:
+            torch.save({"identity": fingerprint(recipe), **state}, temporary)
+        except RuntimeError as error:  # PyTorch's word for a full disk
+            raise OSError(f"{path} could not be written: {error}") from None
 
 
 def load_checkpoint(folder: Path, recipe: Recipe, *, resume: bool) -> dict[str, Any] | None:
@@ -70,9 +77,7 @@ def read_log(folder: Path, step: int) -> list[dict[str, float]]:
 
 def write_log(folder: Path, log: list[dict[str, float]]) -> None:
     """Write a whole log, in place of the one before."""
-    temporary = folder / "log.tmp"
-    temporary.write_text("".join(json.dumps(entry) + "\n" for entry in log))
-    os.replace(temporary, folder / "log.jsonl")
+    assets.write_whole(folder / "log.jsonl", "".join(json.dumps(entry) + "\n" for entry in log).encode())
 
 
 def append_to_log(folder: Path, entry: dict[str, float]) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 REPORT_EVERY = 10  # steps between two looks of a GPU's host at the losses
+
+loss_is_scaled: ContextVar[bool] = ContextVar("loss_is_scaled", default=False)
+"""Whether the loss that is computed now is scaled before its backward pass: gradients in fp16 need that."""
 
 
 def fit(
@@ -59,9 +63,10 @@ def fit(
 
     Raises:
         ValueError: If ``folder`` holds a training and ``resume`` is off, or one of another recipe; if the processes
-            cannot share the batch evenly.
+            cannot share the batch evenly; on another device than the CPU and the best one.
         FloatingPointError: When the loss is no longer finite. The last checkpoint is kept.
     """
+    from accelerate import DistributedDataParallelKwargs
     from torch.utils.data import DataLoader
     from tqdm.auto import tqdm
 
@@ -88,8 +93,10 @@ def fit(
 
     # --- Resume: weights, moments and random state of the checkpoint ---
     step, spent, log, machine = 0, 0.0, [], hardware.processor_name(device.type)
+    machines = [machine]
     if saved:
         step, spent, log = saved["step"], saved["seconds"], read_log(folder, saved["step"])
+        machines = list(dict.fromkeys([*saved.get("machines", [saved.get("machine", machine)]), machine]))
         model.load_state_dict(saved["model"])
         for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
@@ -115,9 +122,13 @@ def fit(
             "layout": _name(layout),
             "sampler": samplers,
             "machine": machine,
+            "machines": machines,
         }
 
     # --- Samples: each process takes its share of every batch; a GPU makes its own ---
+    takes_scale = getattr(model, "takes_scale", False)
+    if takes_scale:  # each batch leaves the layers of the other scales without gradients
+        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
     network = accelerator.prepare_model(model)  # the same weights, averaging gradients over the processes
     network.train()
     samples = recipe.data(recipe.seed)
@@ -133,7 +144,6 @@ def fit(
         )
     else:
         batches = (sampler(number) for number in range(step, recipe.steps))
-    takes_scale = getattr(model, "takes_scale", False)
     if _is_gpu(device) and accelerator.num_processes == 1 and not takes_scale:
         example = samples[0][0].to(device).repeat(recipe.batch, 1, 1, 1).to(memory_format=layout)
         network = captured(network, example, dtype)
@@ -165,7 +175,9 @@ def fit(
         with torch.autocast(device.type, dtype) if dtype else nullcontext():
             # MDSR computes one scale at a time, the one of the batch.
             prediction = network(observed, clean.shape[-1] // observed.shape[-1]) if takes_scale else network(observed)
+        loss_is_scaled.set(scaler.is_enabled())
         loss = recipe.loss(_in_single_precision(prediction), clean)
+        loss_is_scaled.set(False)
         scaler.scale(loss).backward()
 
         # --- Clip the gradients, update the weights and their average ---
@@ -204,6 +216,7 @@ def fit(
         losses.clear()
 
         # --- Validate and log ---
+        names_sampler, other_sampler = other_sampler, False  # in all processes, so that they report together
         scores = {}
         if validates and main:
             deployed.load_state_dict(model.state_dict() if average is None else average)
@@ -211,8 +224,8 @@ def fit(
             bar.set_postfix(loss=f"{value:.3g}", **{name: f"{score:.2f}" for name, score in scores.items()})
         if main and (logs or scores):
             log.append({"step": step, "loss": value, "lr": rate, "seconds": round(watch.seconds, 2), **scores})
-            if other_sampler:
-                log[-1]["sampler"], other_sampler = sampler_name, False
+            if names_sampler:
+                log[-1]["sampler"] = sampler_name
             if folder:
                 append_to_log(folder, log[-1])
 
@@ -227,7 +240,7 @@ def fit(
 
     bar.close()
     deployed.load_state_dict(model.state_dict() if average is None else average)
-    return Run(recipe, deployed.cpu(), step, watch.seconds, log, device.type, samplers)
+    return Run(recipe, deployed.cpu(), step, watch.seconds, log, device.type, samplers, ", then ".join(machines))
 
 
 @dataclass(frozen=True)
@@ -265,7 +278,10 @@ def _new_accelerator(device: str | None) -> "Accelerator":
 
     if "WORLD_SIZE" not in os.environ:
         AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=device == "cpu")
+    best = hardware.best_device()  # Accelerate knows more devices, but nothing else here does
+    if device not in (None, "cpu", best):
+        raise ValueError(f"the device is {' or '.join(dict.fromkeys(('cpu', best)))} here, not {device!r}")
+    return Accelerator(cpu="cpu" in (device, best))
 
 
 def _is_gpu(device: torch.device) -> bool:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from imtrans import hardware
 from imtrans.training.optimizers import Optimizer
 
 
@@ -32,7 +33,7 @@ class Recipe:
         clip: Function that clips the gradients in place, of (parameters, current rate of the first optimiser).
         ema: Decay of a running average of the weights, which is then what is validated and returned.
         autocast: Whether to compute in bf16 or fp16 and in channels_last where the device has native low precision.
-            Without, and on all other devices, a training is fp32 and contiguous.
+            Without, and on all other devices, a training is fp32 and contiguous; a loss network chooses for itself.
         validate_every: Steps between validations; 0 validates at the end alone.
         workers: Number of processes that prepare samples.
         deployed: Function that builds the network for inference, if it differs from the one in training
@@ -96,6 +97,7 @@ class Run:
         device: Device of the training, "cpu" or "cuda".
         sampler: What made the samples: "host" (`imtrans.data.pairs`), "device" (`imtrans.data.on_device`), or both in
             their order, "device, then host".
+        machine: Name of the processor that trained; of all of them, in the order of their first steps, after a move.
     """
 
     recipe: Recipe
@@ -105,6 +107,7 @@ class Run:
     log: list[dict[str, float]] = field(default_factory=list)
     device: str = "cpu"
     sampler: str = "host"
+    machine: str = field(default_factory=hardware.processor_name)
 
     @property
     def finished(self) -> bool:

@@ -21,7 +21,6 @@ import torch
 from torch import nn
 
 from imtrans import assets
-from imtrans.hardware import processor_name
 from imtrans.training import Run
 from imtrans.zoo.entries import ENTRIES, OTHERS, RESTORERS, Entry
 
@@ -201,7 +200,7 @@ def save(run: Run, folder: str | os.PathLike, *, initialised_from: str | None = 
         "planned_steps": recipe.steps,
         "batch": recipe.batch,
         "seconds": round(run.seconds),
-        "machine": processor_name(run.device),
+        "machine": run.machine,
         "versions": {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]},
         "seed": recipe.seed,
         "initialised_from": initialised_from,
