@@ -217,7 +217,7 @@ print("scales:", *[(2, 3, 4)[k] for k in drawn])
 # The same twenty layers, once as $f(x)\approx y$ and once as $x+f(x)\approx
 # y$, trained by the loop of lecture 1 with the same patches in the same order.
 # To be quick, 16 channels in place of 64, and Adam. Both start from the same
-# random weights, drawn as the paper does (He et al.).
+# random weights, drawn as in the paper (He et al.).
 
 
 # %%
@@ -280,7 +280,7 @@ claim("over the whole run plain has over twice the loss", ratio, above=2)
 # but it has to build the identity first, through twenty layers. How long that
 # takes depends on the initial weights and on the solver. So does the head
 # start: here the random $f(x)$ happens to be small; on the page, with other
-# depths and widths and by SGD, the residual networks begin below bicubic, too.
+# depths and widths and by SGD, even the residual networks begin below bicubic.
 #
 # ## A rate of 0.1
 #

@@ -773,8 +773,9 @@ claim("the residual leads by over 2 dB", sum(leads) / len(leads), above=2)
 # %% [markdown]
 # This is the mean lead over the whole of a short training, by Muon and with
 # normalisation. It is made at the start, where the direct network has yet to
-# learn the picture itself; by the last step little is left of it. The page's
-# numbers are those of the last step.
+# learn the picture itself; by the last step little is left of it.
+# (The page's table has the last step of other trainings: with normalisation
+# two to three decibels are left there.)
 #
 # ## One network, three tasks
 #

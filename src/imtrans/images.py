@@ -75,12 +75,12 @@ def to_uint8(x: Tensor) -> Tensor:
         x: Floats of any shape; values outside [0, 1] are clipped.
 
     Raises:
-        ValueError: If ``x`` holds no floats, or one that is not a number.
+        ValueError: If ``x`` holds no floats, or a value that is not a number.
     """
     if not x.is_floating_point():
         raise ValueError(f"wanted floats, got {x.dtype}")
     if x.isnan().any():
-        raise ValueError("wanted floats, got some that are not a number: they have no level")
+        raise ValueError("some values are not a number: they have no level")
     x = x.to(torch.promote_types(x.dtype, torch.float32))  # bfloat16 would round 255.5 to 256, which wraps to 0
     return (x.clamp(0, 1) * 255 + 0.5).floor().to(torch.uint8)
 

@@ -85,9 +85,10 @@ def ssim(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
 def lpips(x: Tensor, y: Tensor, *, border: int = 0) -> Tensor:
     """LPIPS on AlexNet, version 0.1, (N,): see `imtrans.models.lpips`. RGB alone; lower is nearer.
 
-    Arguments and errors are those of `mse`; without the border a side must have at least 31 pixels. And:
+    Arguments and errors are those of `mse`, and:
 
     Raises:
+        ValueError: If a side has fewer than 31 pixels without the border.
         FileNotFoundError: If torchvision's AlexNet is not on this machine. No other trunk gives this number.
     """
     x, y = _pair(x, y, border)

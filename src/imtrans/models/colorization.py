@@ -102,7 +102,7 @@ class Colorizer(nn.Module):
     def initialize(self, prior: Tensor | None = None) -> "Colorizer":
         """He's initialisation; with a prior p̃ (Q,), every pixel's first distribution is about that.
 
-        Colours that the prior has never seen get ``UNSEEN`` of it. Without one, a regression begins near gray.
+        Colours that the prior has never seen get the share ``UNSEEN``. Without one, a regression begins near gray.
         """
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -227,7 +227,7 @@ def rebalancing_weights(prior: Tensor, mix: float = 0.5) -> Tensor:
         mix: λ, from 0 (the inverse frequencies) to 1 (no rebalancing).
 
     Raises:
-        ValueError: If λ lies outside.
+        ValueError: If λ lies outside of [0, 1].
     """
     if not 0 <= mix <= 1:
         raise ValueError(f"the mix lies between 0 (the inverse frequencies) and 1 (no rebalancing), got {mix:g}")

@@ -35,7 +35,7 @@ class LeastVariance:
         warmup: Number of iterations in which no minimum counts: the first outputs are flat, hence calm too.
         patience: Number of iterations without a lower variance after which the fit ends: three times 1/α, the memory
             of the variance. On the nine runs of results/prior-stopping.csv 100 does a little better, and 300 waits for
-            a late minimum in one of them.
+            a late minimum in two of them.
 
     Attributes:
         variances: Mean of v over the pixels, one number per iteration.

@@ -175,9 +175,11 @@ def fit(
         with torch.autocast(device.type, dtype) if dtype else nullcontext():
             # MDSR computes one scale at a time, the one of the batch.
             prediction = network(observed, clean.shape[-1] // observed.shape[-1]) if takes_scale else network(observed)
-        loss_is_scaled.set(scaler.is_enabled())
-        loss = recipe.loss(_in_single_precision(prediction), clean)
-        loss_is_scaled.set(False)
+        token = loss_is_scaled.set(scaler.is_enabled())
+        try:
+            loss = recipe.loss(_in_single_precision(prediction), clean)
+        finally:
+            loss_is_scaled.reset(token)
         scaler.scale(loss).backward()
 
         # --- Clip the gradients, update the weights and their average ---
