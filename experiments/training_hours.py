@@ -15,7 +15,9 @@ def main() -> None:
     for name in zoo.names():
         card, measure = zoo.card(name), zoo.entry(name).measure
         after, gain = card["validation"][measure], card.get("gain")
-        before = None if gain is None else after - gain if measure == "psnr" else after + gain  # errors fall
+        metric = metrics.METRICS.get(measure)
+        sign = 1 if metric and metric.higher_is_better else -1
+        before = None if gain is None else after - sign * gain
         rows.append(
             {
                 "network": name,
@@ -23,7 +25,7 @@ def main() -> None:
                 "steps": card["steps"],
                 "hours": f"{card['seconds'] / 3600:.2f}",
                 "seconds per step": f"{card['seconds'] / card['steps']:.3f}",
-                "measure": metrics.METRICS[measure].name if measure in metrics.METRICS else measure,
+                "measure": metric.name if metric else measure,
                 "held out before": "–" if before is None else f"{before:.3f}",
                 "after": f"{after:.3f}",
                 "machine": card["machine"],

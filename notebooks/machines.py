@@ -29,7 +29,7 @@ def run(ground: str, claims: Path) -> bool:
 
 
 def read_claims(path: Path) -> dict[str, dict[str, float]]:
-    """The claims in a file by their statements; one that was stated before, in another cell, has its number behind."""
+    """The claims in a file by their statements; one that was stated before has its number behind."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     found, times = {}, Counter()
     for entry in map(json.loads, lines):

@@ -636,10 +636,11 @@ def test_a_training_that_needs_too_much_memory_leaves_the_others_their_time(caps
         return run(training, *arguments, **options)
 
     monkeypatch.setattr(runs.Training, "run", small_gpu)
-    arguments = ("train", "srcnn-x2", "srcnn-x3", "--data", photographs, "--device", "cpu", "--steps", 2)
+    data = ("--data", photographs, "--device", "cpu", "--steps", 2)
     with pytest.raises(SystemExit):
-        cli.main([str(each) for each in arguments])
+        cli.main([str(each) for each in ("train", "srcnn-x2", "srcnn-x3", *data)])
     assert "srcnn-x3: step 2 of 2" in capsys.readouterr().out
+    assert "CUDA out of memory" in fails(capsys, "train", "srcnn-x2", *data)
 
 
 def test_a_planned_training_that_was_stopped_at_once_is_measured_on_its_own_pictures(

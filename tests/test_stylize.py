@@ -1,5 +1,7 @@
 """Style transfer by optimisation and by AdaIN, on pictures of a few pixels and untrained networks."""
 
+import copy
+
 import pytest
 import torch
 
@@ -147,12 +149,23 @@ def test_wrong_options_are_refused(pictures, network, options, message):
         paint(pictures, network, **options)
 
 
-@pytest.mark.parametrize("picture", [torch.rand(1, 1, 64, 64), torch.rand(3, 64, 64), torch.zeros(1, 3, 64, 64).byte()])
-def test_what_is_no_rgb_picture_is_refused(pictures, network, picture):
-    with pytest.raises(ValueError, match="content: wanted"):
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (torch.rand(1, 1, 64, 64), "wanted one RGB picture"),
+        (torch.rand(3, 64, 64), "wanted a tensor"),
+        (torch.zeros(1, 3, 64, 64).byte(), "wanted floats"),
+    ],
+)
+def test_what_is_no_rgb_picture_is_refused(pictures, network, picture, message):
+    with pytest.raises(ValueError, match=f"content: {message}"):
         paint((picture, pictures[1]), network)
-    with pytest.raises(ValueError, match="style: wanted"):
+    with pytest.raises(ValueError, match=f"style: {message}"):
         paint((pictures[0], picture), network)
+
+
+def test_the_device_is_by_default_the_one_of_the_network():
+    assert stylize._device_of(torch.nn.Conv2d(3, 3, 1, device="meta")).type == "meta"
 
 
 # --- a network per style -----------------------------------------------------------------------------------
@@ -289,8 +302,10 @@ def test_adain_refuses_a_picture_of_a_few_pixels(pictures, decoder):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_pictures_on_a_gpu_keep_their_colors(pictures, decoder):
     content, style = (picture.cuda() for picture in pictures)
-    painted = stylize.adain(content, style, network=decoder, keep_colors=True, device="cuda")
+    on_gpu = copy.deepcopy(decoder).cuda()
+    painted = stylize.adain(content, style, network=on_gpu, keep_colors=True)
     assert painted.device.type == "cpu"
+    assert next(on_gpu.parameters()).device.type == "cuda"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

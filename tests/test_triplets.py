@@ -167,3 +167,26 @@ def test_an_archive_that_is_unpacked_already_is_not_fetched_again(monkeypatch, t
     monkeypatch.setattr(assets, "fetch", None)
     (bapps.folder() / "2afc" / "val").mkdir(parents=True)
     assert bapps.fetch("bapps-val") == bapps.folder()
+
+
+def test_an_archive_in_the_cache_counts_beside_a_folder_of_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("IMTRANS_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(assets, "fetch", None)
+    (tmp_path / "data" / "BAPPS" / "jnd").mkdir(parents=True)
+    unpacked = assets.cache_dir() / "BAPPS"
+    (unpacked / "2afc" / "val").mkdir(parents=True)
+    assert bapps.fetch("bapps-val") == unpacked
+
+
+def test_an_archive_that_was_half_unpacked_is_unpacked_again(monkeypatch, tmp_path):
+    def no_network(urls, path, *_):
+        raise FileNotFoundError(urls[0])
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("IMTRANS_DATA", raising=False)
+    monkeypatch.setattr(assets, "fetch", no_network)
+    (bapps.folder() / "2afc" / "val").mkdir(parents=True)
+    (bapps.folder() / "twoafc_val.tar.gz").write_bytes(b"")
+    with pytest.raises(FileNotFoundError):
+        bapps.fetch("bapps-val")

@@ -340,7 +340,7 @@ claim(
 print(f"2AFC without weights {before:.1f} %, with learned ones {after:.1f} %")
 
 # %% [markdown]
-# The judge is thrown away. One of 80 triplets is worth 1.2 points. With so few
+# The judge is thrown away. One of 80 triplets is worth 1.25 points. With so few
 # to learn from, of five photographs, the weights need not help on others.
 # [The page](../lectures/12-lpips.md) has a table with 900 triplets from 200
 # photographs, and more trunks.

@@ -98,6 +98,11 @@ def sha256_pixels(levels: np.ndarray) -> str:
     return hashlib.sha256(f"{levels.shape}".encode() + levels.tobytes()).hexdigest()
 
 
+def is_local(error: Exception) -> bool:
+    """Whether a fetch failed here, for a full disk or a folder that cannot be written to, and not on its way."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+
+
 def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = None, *, progress: bool = True) -> Path:
     """The file at ``path``, downloaded from the first address that gives the right bytes.
 
@@ -131,7 +136,7 @@ def fetch(urls: Sequence[str], path: str | os.PathLike, sha256: str | None = Non
                     raise ValueError(f"sha256 {digest}, but {sha256} was wanted")
             return path
         except (OSError, ValueError) as error:  # those of requests are OSErrors without a number
-            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            if is_local(error):
                 raise
             failures.append(f"{urlsplit(url).netloc or url}: {_reason(error)}")
     tried = "; ".join(failures) or "no address is known"

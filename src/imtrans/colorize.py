@@ -37,6 +37,9 @@ def logits(model: Colorizer, light: Tensor, *, mix: float | None = 0.5, shorter:
         mix: λ of the rebalancing: log w is added to the logits, which is what a training by the weighted loss would
             converge to. None leaves the posterior of the training pictures.
         shorter: Shorter side of the copy in pixels.
+
+    Raises:
+        ValueError: On a mix outside of [0, 1].
     """
     found = _output(model, light, shorter)
     if mix is None:
@@ -58,7 +61,7 @@ def predict_ab(
         shorter: As for `logits`.
 
     Raises:
-        ValueError: On a temperature outside of [0, 1].
+        ValueError: On a temperature or mix outside of [0, 1].
     """
     if model.regresses:
         small = _output(model, light, shorter)
@@ -82,7 +85,7 @@ def colorize(
         shorter: As for `logits`.
 
     Raises:
-        ValueError: On another shape, dtype or range, or a temperature outside of [0, 1].
+        ValueError: On another shape, dtype or range, or a temperature or mix outside of [0, 1].
     """
     check_picture(picture)
     if picture.shape[1] not in (1, 3):

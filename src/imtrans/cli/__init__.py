@@ -11,10 +11,9 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-import torch
 import tyro
 
-from imtrans.cli import colorize, data, pictures, prior, scores, stylize, training, weights
+from imtrans.cli import colorize, data, files, pictures, prior, scores, stylize, training, weights
 
 COMMANDS = {
     "super-resolve": pictures.super_resolve,
@@ -82,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # `imtrans models | head`: nobody reads the rest
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError) as error:
+    except files.REFUSED as error:
         print(f"imtrans: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as stop:  # its text says what is kept

@@ -15,6 +15,9 @@ In = Annotated[Path, arg(metavar="IN")]
 Out = Annotated[Path, arg(metavar="OUT")]
 Folder = Annotated[Path, arg(metavar="DIR")]
 
+REFUSED = (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError)
+"""Errors that are the input's or the machine's: one line, no traceback."""
+
 
 def note(sentence: str) -> None:
     """Tell the user something on stderr, where it does not mix with results."""

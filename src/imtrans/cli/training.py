@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from tyro.conf import Positional, UseAppendAction, arg
 
 from imtrans import metrics, zoo
+from imtrans.cli.files import REFUSED
 from imtrans.runs import Options, Training
 from imtrans.runs.shares import in_turn, plan
 
@@ -71,7 +71,7 @@ def train(
     def one(number: int, share: float | None) -> None:
         try:
             _train(trainings[number], options, share, plans=minutes is not None, resume=resume, device=device)
-        except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError) as error:
+        except REFUSED as error:
             if len(names) == 1:
                 raise
             print(f"imtrans: {' '.join(str(error).split())}", file=sys.stderr)

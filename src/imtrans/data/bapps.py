@@ -72,9 +72,9 @@ def fetch(name: str) -> Path:
         FileNotFoundError: If it could not be fetched.
     """
     archive, target = ARCHIVES[name], assets.cache_dir() / "BAPPS"
-    # An archive stays until all of it is unpacked.
-    if (folder() / archive.folder).is_dir() and not (folder() / archive.file).exists():
-        return folder()
+    for place in (folder(), target):  # an archive stays until all of it is unpacked
+        if (place / archive.folder).is_dir() and not (place / archive.file).exists():
+            return place
     print(f"fetching {archive.file}, {archive.size}: {archive.about} (licence: {LICENCE})")
     file = assets.fetch([f"{_SERVER}/{archive.file}"], target / archive.file)
     with tarfile.open(file) as content:

@@ -347,6 +347,7 @@ def fetch_official(name: str) -> None:
 
     Raises:
         FileNotFoundError: If it could not be fetched, or came with other bytes.
+        OSError: If the disk is full, or the folder cannot be written to.
     """
     file = OFFICIAL[name]
     if find_official(name) is None:
@@ -357,6 +358,8 @@ def fetch_official(name: str) -> None:
             # Not load_state_dict_from_url: it takes a damaged file that lies there as it is.
             torch.hub.download_url_to_file(f"https://download.pytorch.org/models/{file.file}", str(path), file.begins)
         except (OSError, RuntimeError) as error:  # RuntimeError: other bytes came
+            if assets.is_local(error):
+                raise
             raise FileNotFoundError(f"{file.name} could not be fetched: {getattr(error, 'reason', error)}") from None
 
 

@@ -6,11 +6,10 @@ from functools import partial
 from imtrans.losses import half_sum_of_squares
 from imtrans.models.dncnn import DnCNN
 from imtrans.recipes.budgets import by_budget
+from imtrans.recipes.dncnn_blind import LEVELS
 from imtrans.recipes.pictures import T91_AND_BSD, Folders, noisy_patches, training_pictures
 from imtrans.recipes.starts import shrink_last_convolution
 from imtrans.training import SGD, MuonAndAdam, Recipe, clip_by_rate, cosine, exponential
-
-LEVELS = (0, 55)  # of the noise
 
 
 def quick(*, data: Folders = None) -> Recipe:

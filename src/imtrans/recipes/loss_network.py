@@ -12,7 +12,7 @@ from imtrans.training.loop import loss_is_scaled
 
 
 def held_out_trunk() -> str | None:
-    """The trunk where nothing is to be fetched: the hybrid, as on the cards; None, the best one here, without it."""
+    """The hybrid, as on the cards, where its files are here; else None, which stands for the best trunk here."""
     return "hybrid" if features.has_hybrid() else None
 
 

@@ -147,7 +147,7 @@ class Training:
         options = given.completed(earlier)
         if not self.has_checkpoint:
             return options
-        if (options.rate_factor, options.data) != (earlier.rate_factor, earlier.data):
+        if (options.rate_factor or 1, options.data) != (earlier.rate_factor or 1, earlier.data):
             raise ValueError(f"{self.folder} holds a training with another rate or other pictures, move it away")
         return replace(options, start=earlier.start)
 

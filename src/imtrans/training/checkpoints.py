@@ -26,6 +26,8 @@ def save_checkpoint(folder: Path, recipe: Recipe, state: dict[str, Any]) -> None
         OSError: If it could not be written; the checkpoint before is kept.
     """
     path = folder / "checkpoint.pt"
+    for left in folder.glob(".checkpoint.pt.*"):  # by a kill while one was written
+        left.unlink(missing_ok=True)
     with assets.replacing(path) as temporary:
         try:
             torch.save({"identity": fingerprint(recipe), **state}, temporary)

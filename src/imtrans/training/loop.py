@@ -218,7 +218,6 @@ def fit(
         losses.clear()
 
         # --- Validate and log ---
-        names_sampler, other_sampler = other_sampler, False  # in all processes, so that they report together
         scores = {}
         if validates and main:
             deployed.load_state_dict(model.state_dict() if average is None else average)
@@ -226,10 +225,11 @@ def fit(
             bar.set_postfix(loss=f"{value:.3g}", **{name: f"{score:.2f}" for name, score in scores.items()})
         if main and (logs or scores):
             log.append({"step": step, "loss": value, "lr": rate, "seconds": round(watch.seconds, 2), **scores})
-            if names_sampler:
+            if other_sampler:
                 log[-1]["sampler"] = sampler_name
             if folder:
                 append_to_log(folder, log[-1])
+        other_sampler = False  # in all processes, so that they report together
 
         # --- Checkpoint ---
         if last or time_up or time.monotonic() - saved_at >= checkpoint_seconds:

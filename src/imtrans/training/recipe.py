@@ -33,7 +33,7 @@ class Recipe:
         clip: Function that clips the gradients in place, of (parameters, current rate of the first optimiser).
         ema: Decay of a running average of the weights, which is then what is validated and returned.
         autocast: Whether to compute in bf16 or fp16 and in channels_last where the device has native low precision.
-            Without, and on all other devices, a training is fp32 and contiguous; a loss network chooses for itself.
+            Without, and on all other devices, a training is fp32 and contiguous; a loss network may take bf16.
         validate_every: Steps between validations; 0 validates at the end alone.
         workers: Number of processes that prepare samples.
         deployed: Function that builds the network for inference, if it differs from the one in training
