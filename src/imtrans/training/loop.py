@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 REPORT_EVERY = 10  # steps between two looks of a GPU's host at the losses
 
+# Whether the loss that is computed now is scaled before its backward pass: gradients in fp16 need that.
 loss_is_scaled: ContextVar[bool] = ContextVar("loss_is_scaled", default=False)
-"""Whether the loss that is computed now is scaled before its backward pass: gradients in fp16 need that."""
 
 
 def fit(
