@@ -10,11 +10,14 @@ Run it with names of questions, or with ``deep``, to measure these alone.
 import csv
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from imtrans import experiments, suite
 from imtrans.data.pairs import SuperResolutionPairs
@@ -45,6 +48,7 @@ class Trial:
             enlargement then.
         ema: Decay of a running average of the weights.
         harder: Whether each patch is the one of two that bicubic interpolation misses by more.
+        loss: Function of (prediction, target) that returns a scalar.
     """
 
     question: str
@@ -59,6 +63,7 @@ class Trial:
     deep: bool = False
     ema: float | None = None
     harder: bool = False
+    loss: Callable[[Tensor, Tensor], Tensor] = F.l1_loss
 
     @property
     def network(self) -> str:
@@ -71,6 +76,7 @@ class Trial:
         return 80 if self.deep else 40
 
 
+TOGETHER = partial(Trial, "together", sets=(*BASE, "BSD500_test"), size=34, batch=8)
 DEEP = partial(Trial, size=41, batch=16, deep=True)
 TRIALS = (
     Trial("pictures", "T91 and BSD200"),
@@ -84,6 +90,11 @@ TRIALS = (
     Trial("weight decay", "1", decay=1.0),
     Trial("from another scale", "×4 from scratch", scale=4),
     Trial("from another scale", "×4 from ×3", scale=4, start="espcn-x3"),
+    TOGETHER("8 patches of 34² from 480 pictures"),
+    TOGETHER("4 patches of 34²", batch=4),
+    TOGETHER("4 patches of 48²", batch=4, size=48),
+    TOGETHER("rate 0.005", lr=0.005),
+    TOGETHER("squared error", loss=F.mse_loss),
     DEEP("deep", "16 patches of 41², rate 0.01"),
     DEEP("deep", "rate 0.005", lr=0.005),
     DEEP("deep", "4 patches of 82²", size=82, batch=4),
@@ -101,7 +112,7 @@ class Harder:
 
     samples: Samples
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         pair = self.samples[2 * index], self.samples[2 * index + 1]
         return max(pair, key=lambda sample: float((sample[0] - sample[1]).square().mean()))
 
@@ -119,6 +130,7 @@ def recipe(trial: Trial, seed: int) -> Recipe:
     return replace(
         base,
         data=data,
+        loss=trial.loss,
         optimizer=MuonAndAdam(trial.lr, ends=not trial.deep, weight_decay=trial.decay),
         autocast=trial.deep,
         ema=trial.ema,
