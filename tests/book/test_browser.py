@@ -38,6 +38,16 @@ def test_page_opens_from_a_folder(chrome, page):
     assert [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+BARS = """return [...document.querySelectorAll('.bd-article span.math')]
+  .filter((e) => e.offsetHeight > e.clientHeight + 2).map((e) => e.textContent)"""
+
+
+def test_no_formula_of_a_sentence_has_a_scroll_bar(chrome, page):
+    opened(chrome, page)
+    WebDriverWait(chrome, 60).until(lambda c: c.execute_script(TYPESET), "math is not typeset")
+    assert chrome.execute_script(BARS) == []
+
+
 def looks(chrome, theme):
     """What a theme makes of each picture: its filter and the size of its content."""
     chrome.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
