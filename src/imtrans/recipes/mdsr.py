@@ -1,7 +1,6 @@
 """How the MDSR baseline is trained: 16 shared blocks of 64 features, three scales."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch.nn.functional as F
 
@@ -54,11 +53,17 @@ def classroom(*, data: Folders = None) -> Recipe:
         data: Folders of pictures in place of the bundled ones.
     """
     pictures = training_pictures(folders=data).rgb()
-    return replace(
-        quick(data=data),
+    return Recipe(
+        name="mdsr-baseline",
         budget="class",
+        model=MDSR.baseline,
         data=patches(pictures, size=24),
+        sources=pictures.sources,
+        loss=F.l1_loss,
+        optimizer=Adam(5e-4),
+        schedule=cosine(warmup=100),
         steps=12_000,
+        batch=BATCH,
         validate_every=2_400,
         autocast=True,
     )
@@ -71,14 +76,20 @@ def full(*, data: Folders = None) -> Recipe:
         data: Folders of pictures in place of T91, BSD200 and BSD500_test.
     """
     pictures = training_pictures(T91_AND_BSD, data).rgb()
-    return replace(
-        classroom(data=data),
+    return Recipe(
+        name="mdsr-baseline",
         budget="full",
         version=2,
+        model=MDSR.baseline,
         data=patches(pictures, size=24),
         sources=pictures.sources,
+        loss=F.l1_loss,
+        optimizer=Adam(5e-4),
+        schedule=cosine(warmup=100),
         steps=3_600,
+        batch=BATCH,
         validate_every=720,
+        autocast=True,
     )
 
 
