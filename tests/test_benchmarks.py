@@ -170,64 +170,6 @@ def test_no_piece_of_t91_is_cut_from_a_test_picture(data_root):
         assert max(best_match(quarter(piece), picture) for picture in pictures) < 0.88, name  # strangers: up to 0.85
 
 
-def quarter(picture: torch.Tensor) -> torch.Tensor:
-    """Luma at a quarter of the size."""
-    return F.avg_pool2d(rgb_to_y(picture) if picture.shape[1] == 3 else picture, 4)
-
-
-def best_match(piece: torch.Tensor, picture: torch.Tensor) -> float:
-    """The largest normalised cross-correlation of a piece with any place of a larger picture, in any of eight views."""
-    best = -1.0
-    for upright in (piece, piece.rot90(1, (2, 3))):
-        views = torch.cat([upright, upright.flip(2), upright.flip(3), upright.flip((2, 3))])
-        if upright.shape[2] > picture.shape[2] or upright.shape[3] > picture.shape[3]:
-            continue
-        centred = views - views.mean(dim=(2, 3), keepdim=True)
-        kernels = centred / centred.square().sum(dim=(2, 3), keepdim=True).sqrt()
-        moments = F.conv2d(torch.cat([picture, picture.square()]), torch.ones_like(kernels[:1]))
-        energy = (moments[1] - moments[0].square() / upright[0].numel()).clamp(min=1e-6)
-        best = max(best, float((F.conv2d(picture, kernels) / energy.sqrt()).max()))
-    return best
-
-
-def test_no_piece_of_t91_is_cut_from_a_test_picture(data_root):
-    pictures = [quarter(picture) for name in ("Set5", "Set14") for _, picture in benchmarks.load(name)]
-    baboon = next(picture for name, picture in benchmarks.load("Set14") if name == "baboon")
-    cut = quarter(images.crop(baboon, (33, 51, 102, 90)).flip(3))  # the grid of the quarter is shifted there
-    assert best_match(cut, quarter(baboon)) > 0.9
-    for name, piece in benchmarks.load("T91"):
-        assert max(best_match(quarter(piece), picture) for picture in pictures) < 0.88, name  # strangers: up to 0.85
-
-
-def quarter(picture: torch.Tensor) -> torch.Tensor:
-    """Luma at a quarter of the size."""
-    return F.avg_pool2d(rgb_to_y(picture) if picture.shape[1] == 3 else picture, 4)
-
-
-def best_match(piece: torch.Tensor, picture: torch.Tensor) -> float:
-    """The largest normalised cross-correlation of a piece with any place of a larger picture, in any of eight views."""
-    best = -1.0
-    for upright in (piece, piece.rot90(1, (2, 3))):
-        views = torch.cat([upright, upright.flip(2), upright.flip(3), upright.flip((2, 3))])
-        if upright.shape[2] > picture.shape[2] or upright.shape[3] > picture.shape[3]:
-            continue
-        centred = views - views.mean(dim=(2, 3), keepdim=True)
-        kernels = centred / centred.square().sum(dim=(2, 3), keepdim=True).sqrt()
-        moments = F.conv2d(torch.cat([picture, picture.square()]), torch.ones_like(kernels[:1]))
-        energy = (moments[1] - moments[0].square() / upright[0].numel()).clamp(min=1e-6)
-        best = max(best, float((F.conv2d(picture, kernels) / energy.sqrt()).max()))
-    return best
-
-
-def test_no_piece_of_t91_is_cut_from_a_test_picture(data_root):
-    pictures = [quarter(picture) for name in ("Set5", "Set14") for _, picture in benchmarks.load(name)]
-    baboon = next(picture for name, picture in benchmarks.load("Set14") if name == "baboon")
-    cut = quarter(images.crop(baboon, (33, 51, 102, 90)).flip(3))  # the grid of the quarter is shifted there
-    assert best_match(cut, quarter(baboon)) > 0.9
-    for name, piece in benchmarks.load("T91"):
-        assert max(best_match(quarter(piece), picture) for picture in pictures) < 0.88, name  # strangers: up to 0.85
-
-
 def test_the_test_picture_in_a_training_set_is_the_woman_of_set5(data_root):
     [woman] = [picture for name, picture in benchmarks.load("Set5") if name == "woman"]
     [copy] = [picture for name, picture in benchmarks.load("BSD200") if name in benchmarks.TEST_PICTURES["BSD200"]]
