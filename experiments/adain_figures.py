@@ -32,13 +32,12 @@ def save(picture: Tensor, name: str) -> None:
 
 
 def by_styles(network: AdaIN, photographs: dict[str, Tensor], artworks: dict[str, Tensor]) -> None:
-    """Two photographs in four styles, the drawn styles small above them."""
+    """Two photographs in four styles, the style pictures small above them."""
     small, empty = SIDE // 2, GROUND.expand(1, 3, SIDE // 2, SIDE)
     head = [empty]
-    for name, artwork in artworks.items():
+    for artwork in artworks.values():
         panel = empty.clone()
-        if name in ("strokes", "glass"):
-            panel[..., :, small // 2 : small // 2 + small] = images.to_float(images.to_uint8(_half(artwork)))
+        panel[..., :, small // 2 : small // 2 + small] = images.to_float(images.to_uint8(_half(artwork)))
         head.append(panel)
     rows = [row(head)]
     for photograph in (photographs["astronaut"], photographs["chelsea"]):
@@ -184,7 +183,8 @@ def diagram() -> None:
         ax.text(x + width / 2, y + height / 2, words, ha="center", va="center", fontsize=9)
 
     def arrow(start: tuple, end: tuple, words: str = "", dx: float = 0, dy: float = 0.22) -> None:
-        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": figures.INK, "linewidth": 1.1})
+        line = {"color": figures.INK, "linewidth": 1.1, "shrinkA": 0}
+        ax.annotate("", end, start, arrowprops={"arrowstyle": "->"} | line)
         if words:
             ax.text((start[0] + end[0]) / 2 + dx, (start[1] + end[1]) / 2 + dy, words, fontsize=9, ha="center")
 
@@ -204,7 +204,7 @@ def diagram() -> None:
     arrow((11.55, 2.35), (8.35, 2.35), "relu4_1")
     arrow((11.55, 0.95), (8.35, 0.95), "relu1_1 … relu4_1")
     arrow((7.0, 4.7), (7.0, 2.85), "t", dx=-0.25)
-    ax.plot((0.4, 0.4), (3.9, 0.95), color=figures.INK, linewidth=1.1)
+    ax.plot((0.4, 0.4), (4.0, 0.95), color=figures.INK, linewidth=1.1)
     arrow((0.4, 0.95), (5.95, 0.95), "means and deviations of s, by f")
     (FIGURES / "adain-network.png").write_bytes(figures.png(figure))
 

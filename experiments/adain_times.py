@@ -38,7 +38,8 @@ def main() -> None:
         [other] = [r for r in experiments.rows("perceptual-speed") if (r["size"], r["network"]) == (side, "half width")]
         seconds |= {"one style": other["seconds"], "optimisation": STEPS * other["iteration"]}
         for way, value in seconds.items():
-            rows.append({"side": side, "way": way, "seconds": f"{value:.2g}" if value < 100 else f"{value:.0f}"})
+            written = f"{value:#.2g}".rstrip(".") if value < 100 else f"{value:.0f}"
+            rows.append({"side": side, "way": way, "seconds": written})
         print(rows[-7:], flush=True)
     experiments.write("adain-times", rows)
 

@@ -46,7 +46,8 @@ def sheet(rows: list[list[Tensor]], labels: list[str], name: str, zoom: int = 1)
         left = sum(widths[:i]) + GAP * i
         draw.text((left + 3, 3), label, fill=figures.INK, font=ImageFont.load_default(17))
         for j, row in enumerate(rows):
-            page.paste(levels(row[i], zoom), (left, HEADER + sum(heights[:j]) + GAP * j))
+            inner = left + (widths[i] - row[i].shape[-1] * zoom) // 2
+            page.paste(levels(row[i], zoom), (inner, HEADER + sum(heights[:j]) + GAP * j))
     page.save(FIGURES / f"colorization-{name}.jpg", quality=90, subsampling=0)
 
 
@@ -262,7 +263,7 @@ def lives_on() -> None:
     figure, ax = figures.canvas(width=6.0, height=2.8)
     for i, model in enumerate(names):
         ax.bar(i, rows[model]["value"], 0.6, color=figures.COLORS[0 if model.startswith("Ours") else 1])
-        ax.text(i, rows[model]["value"], f"{rows[model]['value']:g}", ha="center", va="bottom", fontsize=8)
+        ax.text(i, rows[model]["value"], f"{rows[model]['value']:.1f}", ha="center", va="bottom", fontsize=8)
     ax.set_xticks(range(len(names)), list(names.values()))
     ax.set(ylabel="mean IU on VOC, %", ylim=(0, 55))
     save(figure, "lives-on")

@@ -24,7 +24,7 @@ SCALE = 2
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
 PATCH = (132, 346, 82, 82)  # left, top, width, height of the mission patch on the astronaut's suit
 FACE = (176, 56, 100, 100)  # the astronaut's
-HEADER, GAP, ZOOM = 26, 6, 3
+GAP, ZOOM = 6, 3
 PLAIN, OWN = "#cfe3f1", "#f6d3b8"
 ABLATION = {
     "plain": "plain\n4 blocks, L1",
@@ -83,13 +83,15 @@ def fog() -> None:
 def side_by_side(panels: dict[str, torch.Tensor], zoom: int, name: str) -> None:
     """Write pictures of one size in a row, each below its label, each pixel a square."""
     height, width = (zoom * side for side in next(iter(panels.values())).shape[-2:])
-    sheet = Image.new("RGB", (len(panels) * (width + GAP) - GAP, height + HEADER), figures.GROUND)
+    letters = max(17, width // 14)
+    header = letters + 9
+    sheet = Image.new("RGB", (len(panels) * (width + GAP) - GAP, height + header), figures.GROUND)
     draw = ImageDraw.Draw(sheet)
     for index, (label, picture) in enumerate(panels.items()):
         large = picture.clamp(0, 1).expand(-1, 3, -1, -1).repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
         levels = images.to_uint8(large)[0].permute(1, 2, 0).numpy()
-        sheet.paste(Image.fromarray(np.ascontiguousarray(levels)), (index * (width + GAP), HEADER))
-        draw.text((index * (width + GAP) + 4, 3), label, fill=figures.INK, font=ImageFont.load_default(17))
+        sheet.paste(Image.fromarray(np.ascontiguousarray(levels)), (index * (width + GAP), header))
+        draw.text((index * (width + GAP) + 4, 3), label, fill=figures.INK, font=ImageFont.load_default(letters))
     sheet.save(FIGURES / f"edsr-{name}.png", optimize=True)
 
 
@@ -232,7 +234,7 @@ def pretraining() -> None:
         points = [(row["step"], row["psnr"]) for row in rows if row["start"] == start]
         ax.plot(*zip(*points, strict=True), marker="o", markersize=4, label=label)
     ax.set(xlabel="step", ylabel="PSNR at ×4 in dB")
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend(framealpha=1, edgecolor="none", facecolor=figures.GROUND, fontsize=9)  # no grid behind letters
     save(figure, "pretraining")
 
 
@@ -286,7 +288,8 @@ def lives_on() -> None:
     for paper, model, parameters, name in points:
         psnr = published.rows(paper, model=model, set="Set5", scale=2)[0]["psnr"]
         ax.semilogx(parameters, psnr, "o", color=figures.COLORS[0 if paper in ("edsr", "rcan") else 1])
-        ax.annotate(name, (parameters, psnr), xytext=(7, -4), textcoords="offset points", fontsize=9)
+        ground = {"facecolor": figures.GROUND, "edgecolor": "none", "pad": 0.5}  # no grid behind letters
+        ax.annotate(name, (parameters, psnr), xytext=(7, -4), textcoords="offset points", fontsize=9, bbox=ground)
     ax.set(xlim=(3e4, 2e8), xlabel="parameters", ylabel="PSNR on Set5, ×2, in dB")
     save(figure, "lives-on")
 

@@ -210,6 +210,7 @@ def speed() -> None:
             place = {"xytext": (0, 8), "ha": "center"}  # above: at the side the names of the SRCNNs would meet
             if row["network"] == "SRCNN 9-1-5":
                 place["xytext"] = (0, -16)
+            place["bbox"] = {"facecolor": figures.GROUND, "edgecolor": "none", "pad": 1}  # no grid behind a name
             ax.annotate(row["network"], (row["seconds"], psnr), textcoords="offset points", fontsize=9, **place)
     ax.set(xscale="log", xlim=(0.02, 200), ylim=(32.3, 33.8))
     ax.set(xlabel="seconds per frame of 1920×1080 (two CPU cores)", ylabel="PSNR on Set5, ×3, in dB")
@@ -221,20 +222,22 @@ def training() -> None:
     rows = [row for row in experiments.rows("espcn-training") if isinstance(row["seed"], int)]
     figure, (left, right) = figures.canvas(width=6.4, columns=2)
     names = {"tanh": "tanh", "relu": "ReLU", "icnr": "tanh, ICNR"}
+    starts = {"tanh": "PyTorch's start", "icnr": "ICNR"}
     for color, (variant, label) in zip(figures.COLORS, names.items(), strict=False):
         for seed in range(3):
             points = [row for row in rows if row["variant"] == variant and row["seed"] == seed]
             steps = [row["step"] for row in points]
             text = None if seed else label
             left.plot(steps, [row["psnr"] for row in points], color=color, linewidth=1.3, label=text)
-            if variant != "relu":
+            if variant in starts:
+                text = None if seed else starts[variant]
                 right.plot(steps, [row["pattern"] for row in points], color=color, linewidth=1.3, label=text)
     left.set(xscale="log", ylim=(24, 30), xlabel="step", ylabel="PSNR in dB")
     right.set(xscale="log", yscale="log", xlabel="step", ylabel="fixed pattern, % of the variance")
     for ax in (left, right):
         ax.set_xticks([50, 200, 400, 1200], ["50", "200", "400", "1,200"])
         ax.minorticks_off()
-        ax.legend(frameon=False, fontsize=9)
+        ax.legend(facecolor=figures.GROUND, framealpha=1, edgecolor="none", fontsize=9)
     (FIGURES / "espcn-training.png").write_bytes(figures.png(figure))
 
 

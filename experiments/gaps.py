@@ -27,7 +27,7 @@ def main() -> None:
                     "test": f"{score['set']} {score['degradation']}",
                     "ours": f"{score['psnr']:.2f}",
                     "paper": f"{printed[0]['psnr']:.2f}",
-                    "gap": f"{score['psnr'] - printed[0]['psnr']:+.2f}",
+                    "gap": f"{score['psnr'] - printed[0]['psnr']:+.2f}".replace("-", "−"),
                     "protocol": printed[0]["protocol"],
                     "pictures": sum(int(source.split(": ")[1].split()[0]) for source in card["data"]),
                     "patches": f"{card['steps'] * card['batch']:,}",

@@ -19,7 +19,7 @@ from imtrans.data import styles
 from imtrans.resize import imresize
 
 FIGURES = Path(__file__).parents[1] / "book" / "static" / "figures"
-GAP, HEADER = 8, 26
+GAP = 8
 
 
 def kept(name: str) -> Tensor:
@@ -28,17 +28,19 @@ def kept(name: str) -> Tensor:
 
 
 def sheet(panels: Mapping[str, Tensor], name: str, columns: int, scale: int = 1) -> None:
-    """Write pictures of one size in rows, each below its label."""
+    """Write pictures of one size in rows, each below its label, with larger letters on a sheet that a page shrinks."""
     pictures = [images.to_pil((imresize(x, scale) if scale != 1 else x).clamp(0, 1)) for x in panels.values()]
     width, height = pictures[0].size
-    rows = -(-len(pictures) // columns)
-    size = (columns * (width + GAP) - GAP, rows * (height + HEADER + GAP) - GAP)
-    drawn = Image.new("RGB", size, figures.GROUND)
+    rows, across = -(-len(pictures) // columns), columns * (width + GAP) - GAP
+    letters = 17 if across <= 700 else 17 * across // 520
+    header = letters * 26 // 17
+    drawn = Image.new("RGB", (across, rows * (height + header + GAP) - GAP), figures.GROUND)
     draw = ImageDraw.Draw(drawn)
     for index, (label, picture) in enumerate(zip(panels, pictures, strict=True)):
-        left, top = index % columns * (width + GAP), index // columns * (height + HEADER + GAP)
-        drawn.paste(picture, (left, top + HEADER))
-        draw.text((left + 4, top + 3), label, fill=figures.INK, font=ImageFont.load_default(17))
+        left, top = index % columns * (width + GAP), index // columns * (height + header + GAP)
+        drawn.paste(picture, (left, top + header))
+        place = (left + 4, top + (header - letters) // 3)
+        draw.text(place, label, fill=figures.INK, font=ImageFont.load_default(letters))
     drawn.save(FIGURES / name, quality=90, optimize=True)
 
 
@@ -79,7 +81,7 @@ def content() -> None:
 def texture() -> None:
     """Reconstructions from growing sets of layers."""
     names = ("relu1_1", "to relu2_1", "to relu3_1", "to relu4_1", "to relu5_1")
-    panels = {"a part of the style picture": artwork()[..., :128, :128]}
+    panels = {"part of the style": artwork()[..., :128, :128]}
     panels |= {name: kept(f"texture-1-to-{k}") for k, name in enumerate(names, 1)}
     sheet(panels, "gatys-texture.jpg", 3, 2)
 
@@ -107,7 +109,7 @@ def layer() -> None:
 def photo() -> None:
     """The light of one photograph on another."""
     height = 120
-    panels = {"by day": kept("photo-day"), "at dusk": kept("photo-dusk"), "both": kept("photo-both")}
+    panels = {"by day": kept("photo-day"), "at dusk": kept("photo-dusk"), "the day as dusk": kept("photo-both")}
     sheet({label: picture[..., :height, :] for label, picture in panels.items()}, "gatys-photo.jpg", 3, 2)
 
 

@@ -49,11 +49,10 @@ def main() -> None:
         print(rows[-1], flush=True)
         row.append(found)
     experiments.write("lpips-descent", rows)
-    gap = torch.ones(1, 3, target.shape[-2], 4)
-    pieces = [piece for picture in (*row, target) for piece in (picture, gap)][:-1]
-    images.write(
-        FIGURES / "lpips-descent.png", torch.cat(pieces, dim=-1).repeat_interleave(2, -1).repeat_interleave(2, -2)
-    )
+    shown, gap = (*row, target), torch.ones(1, 3, target.shape[-2], 4)
+    upper, lower = (torch.cat([shown[i], gap, shown[i + 1], gap, shown[i + 2]], dim=-1) for i in (0, 3))
+    sheet = torch.cat([upper, torch.ones(1, 3, 4, upper.shape[-1]), lower], dim=-2)
+    images.write(FIGURES / "lpips-descent.png", sheet.repeat_interleave(2, -1).repeat_interleave(2, -2))
 
 
 if __name__ == "__main__":

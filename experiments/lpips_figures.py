@@ -58,7 +58,8 @@ def bars() -> None:
         judges = next(r["two_judges"] for r in experiments.rows("lpips-human") if r["set"] == kind)
         for value, style, words in ((line, "-", "human, as printed"), (judges, "--", "two judges")):
             ax.axvline(value, color=figures.INK, linewidth=1.4, linestyle=style)
-            ax.annotate(words, (value, len(names) - 0.3), rotation=90, ha="right", va="top", fontsize=8)
+            place = {"xytext": (-3, 0), "textcoords": "offset points", "ha": "right", "va": "top"}
+            ax.annotate(words, (value, len(names) - 0.3), **place, rotation=90, fontsize=8)
         ax.set(
             xlim=(50, line + 2),
             title=kind,
@@ -126,7 +127,7 @@ def families() -> None:
 
 EVENTS = (  # year, row, words; sources are on the page
     (2018, 0, "LPIPS"), (2018, 1, "PieAPP"), (2020, 0, "DISTS"), (2022, 1, "722 networks"), (2023, 0, "DreamSim"),
-    (2021, 2, "VQGAN"), (2022.3, 2, "latent diffusion"), (2024, 2, "E-LatentLPIPS"),
+    (2021, 2, "VQGAN"), (2022, 2, "latent diffusion"), (2024, 2, "E-LatentLPIPS"),
     (2019, 3, "attacks: E-LPIPS"), (2022, 3, "shifts"), (2023, 3, "consistency models\ndrop it"),
 )  # fmt: skip
 

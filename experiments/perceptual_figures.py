@@ -88,12 +88,15 @@ def copies() -> None:
 
 
 def shift() -> None:
-    """Distance against the shift, for pixels and five layers."""
+    """Distance against the shift, for pixels and five layers, the deeper the darker."""
+    from matplotlib import colormaps
+
     figure, ax = figures.canvas(height=3.4)
     rows = experiments.rows("perceptual-shift")
+    shades = dict(zip(SPACES[1:], colormaps["viridis"]([0.72, 0.54, 0.36, 0.18, 0.0]), strict=True))
     for space in SPACES:
         points = [(r["shift"], r["share"]) for r in rows if r["space"] == space]
-        style = {"color": figures.INK, "linestyle": "--"} if space == "pixels" else {}
+        style = {"color": figures.INK, "linestyle": "--"} if space == "pixels" else {"color": shades[space]}
         ax.plot(*zip(*points, strict=True), linewidth=2, label=space, **style)
     ax.set(xlabel="shift in pixels", ylabel="% of the distance\nto another photograph", ylim=(0, 75), xlim=(0, 8))
     figure.legend(loc="outside right center", frameon=False, fontsize=9)

@@ -29,7 +29,7 @@ def main(weights: tuple[float, ...] = WEIGHTS) -> None:
         options = {"network": network, "steps": (STEPS,), "on_step": seen.append, "progress": False}
         picture = stylize.gatys(content, artwork, alpha=1 / weight, **options)
         images.write(experiments.FOLDERS[-1] / f"perceptual-weights-{weight:g}.png", picture)
-        errors = {"content": f"{seen[-1].content:.3f}", "style": f"{seen[-1].style:.4f}"}
+        errors = {"content": f"{seen[-1].content:.3f}", "style": f"{seen[-1].style:.3f}"}
         rows.append({"weight": f"{weight:g}"} | errors)
         print(rows[-1], flush=True)
     if weights == WEIGHTS:

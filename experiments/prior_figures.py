@@ -53,7 +53,8 @@ def sheet(name: str, rows: Sequence[Sequence[Tensor]], gap: int = 8) -> None:
 def labelled(name: str, pictures: dict[str, Tensor]) -> None:
     """Write a row of pictures of one size, each under its label."""
     height, width = next(iter(pictures.values())).shape[-2:]
-    figure, axes = canvas(width=2.0 * len(pictures), height=1.93 * height / width + 0.3, columns=len(pictures))
+    figure, axes = canvas(width=2.0 * len(pictures), height=1.93 * height / width + 0.35, columns=len(pictures))
+    figure.set_layout_engine("constrained", h_pad=0.1)
     for ax, (label, picture) in zip(axes, pictures.items(), strict=True):
         show(ax, picture, label)
     figure.savefig(FOLDER / f"{name}.png", dpi=150, facecolor=GROUND, metadata={"Software": None})
@@ -111,7 +112,8 @@ def frames() -> None:
     marks = [i for i, n in enumerate(iterations) if n in (50, 500, 2000)]
     for i in marks:
         right.plot(to_observation[i], to_truth[i], "o", color=COLORS[1], markersize=5)
-        right.annotate(f"{iterations[i]:,}", (to_observation[i], to_truth[i]), (8, -4), textcoords="offset points")
+        offset = (-4, 8) if iterations[i] == 2000 else (8, -4)  # beside the path
+        right.annotate(f"{iterations[i]:,}", (to_observation[i], to_truth[i]), offset, textcoords="offset points")
     right.set(xlabel="error to the observation", ylabel="error to the truth")
     for ax in (left, right):
         style(ax)
@@ -159,7 +161,8 @@ def stopping() -> None:
                 ax.plot(
                     end[f"{rule}_iteration"], end[rule], mark, color=COLORS[seed], markersize=8, markeredgecolor=INK
                 )
-        ax.set(title=name, xlabel="iteration", ylim=(22, 28.5))
+        ax.set(title=name, xlabel="iteration", xticks=(0, 500, 1000), ylim=(22, 28.5))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes[0].set_ylabel("PSNR in dB")
     chart("prior-stopping", figure)
 
@@ -171,7 +174,8 @@ def without_noise() -> None:
     for ax, (task, title) in zip(axes, {"half": "half of the pixels", "x4": "×4"}.items(), strict=True):
         curve = [(row["iteration"], row["psnr"]) for row in rows if row["task"] == task]
         ax.plot(*zip(*curve, strict=True), linewidth=2)
-        ax.set(title=title, xlabel="iteration", ylabel="PSNR in dB")
+        ax.set(title=title, xlabel="iteration", xticks=(0, 500, 1000, 1500), ylabel="PSNR in dB")
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     chart("prior-without-noise", figure)
 
 

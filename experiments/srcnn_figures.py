@@ -54,7 +54,7 @@ def window(low_res: Tensor) -> None:
     column, row = EYE
     half = 8
     cut = low_res[0, :, row - half : row + half + 1, column - half : column + half + 1].permute(1, 2, 0)
-    figure, ax = figures.canvas(width=5.0, height=3.0)
+    figure, ax = figures.canvas(width=4.4, height=4.8)
     side = half + 0.5
     ax.imshow(cut.clamp(0, 1).numpy(), extent=(-side, side, side, -side), interpolation="nearest")
     ax.set_xticks(np.arange(-side, side + 1), minor=True)
@@ -62,12 +62,13 @@ def window(low_res: Tensor) -> None:
     ax.grid(visible=False)
     ax.grid(visible=True, which="minor", color="#ffffff", linewidth=0.3, alpha=0.5)
     ax.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
+    ax.spines[:].set_visible(False)
     for text, field, color in (("9-1-5", 13, "#ffffff"), ("9-5-5", 17, "#ffd400"), ("VDSR", 41, "#00e5ff")):
         reach = field / SCALE / 2
         ax.add_patch(_square(reach, "#000000", 3.6))
         ax.add_patch(_square(reach, color, 1.8))
-        ax.plot([], [], color=color, linewidth=3, label=f"{text}: {field} / {SCALE} = {field / SCALE:.1f}")
-    legend = figure.legend(loc="outside right center", fontsize=9, facecolor="#8a8f98", edgecolor="none")
+        ax.plot([], [], color=color, linewidth=3, label=f"{text}: {field / SCALE:.1f}")
+    legend = figure.legend(loc="outside lower center", ncols=3, fontsize=9, facecolor="#8a8f98", edgecolor="none")
     for text in legend.get_texts():
         text.set_color("#000000")
     (FIGURES / "srcnn-window.png").write_bytes(figures.png(figure))
@@ -85,14 +86,15 @@ def curve() -> None:
     figure, ax = figures.canvas(width=5.6, height=3.2)
     for seed in sorted({row["seed"] for row in rows}):
         points = [(row["patches"], row["psnr"]) for row in rows if row["seed"] == seed]
-        ax.plot(*zip(*points, strict=True), color=figures.COLORS[0], linewidth=1.5, label=None if seed else "SRCNN")
+        ax.plot(*zip(*points, strict=True), color=figures.COLORS[0], linewidth=1.5)
     for model in ("Bicubic", "SC", "A+"):
         level = published.rows("srcnn", model=model, set="Set5", scale=SCALE)[0]["psnr"]
         ax.axhline(level, color=figures.INK, linewidth=1.2, linestyle="--")
         ax.annotate(model.lower() if model == "Bicubic" else model, (1, level), xycoords=("axes fraction", "data"),
                     ha="right", va="bottom", fontsize=9)  # fmt: skip
     ax.set(xlim=(0, 34_000), ylim=(28.8, 32.9), xlabel="training patches seen", ylabel="PSNR on Set5, ×3, in dB")
-    ax.legend(frameon=False, fontsize=9, loc="center right")
+    ax.annotate("SRCNN, three starts", (16_500, 30.85), va="center", fontsize=9, color=figures.COLORS[0])
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     (FIGURES / "srcnn-curve.png").write_bytes(figures.png(figure))
 
 

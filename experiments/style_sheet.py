@@ -12,9 +12,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from imtrans import assets, experiments, images, stylize
+from imtrans import assets, experiments, figures, images, stylize
 from imtrans.data import photos, styles
 from imtrans.models import features
 from imtrans.resize import to_side
@@ -29,6 +30,7 @@ CONTENTS = {  # (left, top, width, height): a face, a building, an animal, a thi
 }
 STYLES = {"strokes": 256, "glass": 256, "starry-night": 320, "shipwreck": 320}  # longer side in pixels
 QUESTIONS = ("content", "strokes", "clean", "hang")
+COLUMNS = ("photograph", "style", "optimisation", "one network per style", "AdaIN")  # of the sheet of three methods
 STEPS = (80, 30)  # of the optimisation, at half the side and at the whole
 
 
@@ -70,7 +72,7 @@ def save(picture: Tensor, name: str) -> None:
 
 
 def three() -> None:
-    """Each photograph in one of the styles: photograph, style, and the three methods."""
+    """Each photograph in one of the styles: photograph, style, and the three methods, named above."""
     sheets = {name: images.read(FIGURES / f"style-sheet-{name}.jpg") for name in METHODS}
     rows = []
     for index, (photograph, artwork) in enumerate(zip(CONTENTS, STYLES, strict=True)):
@@ -79,7 +81,13 @@ def three() -> None:
         square = images.middle(style(artwork), min(style(artwork).shape[-2:]))
         square = F.interpolate(square, size=(SIDE, SIDE), mode="bicubic", antialias=True).clamp(0, 1)
         rows.append([content(photograph), square, *painted])
-    save(sheet(rows, gap=6)[..., :-6, :-6], "three")
+    joined = images.to_pil(sheet(rows, gap=6)[..., :-6, :-6].clamp(0, 1))
+    drawn = Image.new("RGB", (joined.width, joined.height + 40), "white")
+    drawn.paste(joined, (0, 40))
+    for index, label in enumerate(COLUMNS):
+        place = (index * (SIDE + 6) + 4, 5)
+        ImageDraw.Draw(drawn).text(place, label, fill=figures.INK, font=ImageFont.load_default(26))
+    drawn.save(FIGURES / "style-sheet-three.jpg", quality=86)
 
 
 def counts() -> None:

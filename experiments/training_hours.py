@@ -21,13 +21,13 @@ def main() -> None:
         rows.append(
             {
                 "network": name,
-                "from": card["initialised_from"] or "random",
-                "steps": card["steps"],
+                "steps": f"{card['steps']:,}",
                 "hours": f"{card['seconds'] / 3600:.2f}",
                 "seconds per step": f"{card['seconds'] / card['steps']:.3f}",
                 "measure": metric.name if metric else measure,
-                "held out before": "–" if before is None else f"{before:.3f}",
+                "before": "–" if before is None else f"{before:.3f}",
                 "after": f"{after:.3f}",
+                "from": card["initialised_from"] or "random",
                 "machine": card["machine"],
             }
         )

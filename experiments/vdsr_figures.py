@@ -18,6 +18,8 @@ GROUND = torch.tensor([int(figures.GROUND[i : i + 2], 16) / 255 for i in (1, 3, 
 INK = 0.13
 MACS = {"SRCNN": 8_032, "SRCNN 9-5-5": 57_184, "VDSR": 664_704}  # multiplications per output pixel
 OURS = {"SRCNN": "srcnn-x3", "SRCNN 9-5-5": "srcnn-955-x3", "VDSR": "vdsr"}
+LEGEND = {"facecolor": figures.GROUND, "framealpha": 1, "edgecolor": "none"}  # hides the grid behind it
+LABEL = {"facecolor": figures.GROUND, "edgecolor": "none", "pad": 1}
 
 
 def enlarged(picture: Tensor, zoom: int = 2) -> Tensor:
@@ -62,12 +64,13 @@ def depth() -> None:
                        label=f"{name}, {layers} layers")  # fmt: skip
     bicubic = published.rows("vdsr", model="Bicubic", set="Set5", scale=2)[0]["psnr"]
     left.axhline(bicubic, color=figures.INK, linewidth=1.2, linestyle="--")
-    left.annotate("bicubic", (20, bicubic), xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9)
+    below = {"xytext": (0, -4), "textcoords": "offset points", "ha": "right", "va": "top", "fontsize": 9}
+    left.annotate("bicubic", (20, bicubic), **below, bbox=LABEL)
     left.set(xlabel="layers", ylabel="PSNR on Set5, ×2, in dB", xticks=list(styles))
     right.axhline(0, color=figures.INK, linewidth=1.2, linestyle="--")
     right.set(xlabel="step", ylabel="gain over bicubic in dB", ylim=(-30, 4))
-    left.legend(frameon=False, fontsize=9)
-    right.legend(frameon=False, fontsize=8)
+    left.legend(**LEGEND, fontsize=9)
+    right.legend(**LEGEND, fontsize=8)
     (FIGURES / "vdsr-depth.png").write_bytes(figures.png(figure))
 
 
@@ -102,7 +105,7 @@ def factors() -> None:
         ax.plot(*zip(*points, strict=True), "o-", linewidth=2.5 if name == "vdsr" else 1.2, markersize=4, label=name)
     ax.axhline(0, color=figures.INK, linewidth=1.2, linestyle="--")
     ax.set(xlabel="factor", ylabel="gain over bicubic in dB", ylim=(-9, 5.5), xlim=(1.1, 5.1))
-    ax.legend(frameon=False, fontsize=9, loc="lower right")
+    ax.legend(**LEGEND, fontsize=9, loc="lower right")
     (FIGURES / "vdsr-factors.png").write_bytes(figures.png(figure))
 
 
@@ -117,13 +120,13 @@ def cost() -> None:
         ax.semilogx(macs, printed, "o", color=figures.COLORS[0], label=labels[0])
         ax.semilogx(macs, ours, "o", color=figures.COLORS[0], fillstyle="none", label=labels[1])
         name, place = "SRCNN 9-1-5" if model == "SRCNN" else model, (macs, max(printed, ours))
-        ax.annotate(name, place, xytext=(0, 8), textcoords="offset points", ha="center", fontsize=9)
+        ax.annotate(name, place, xytext=(0, 8), textcoords="offset points", ha="center", fontsize=9, bbox=LABEL)
     bicubic = published.rows("vdsr", model="Bicubic", set="Set5", scale=3)[0]["psnr"]
     ax.axhline(bicubic, color=figures.INK, linewidth=1.2, linestyle="--")
-    ax.annotate("bicubic", (3e3, bicubic), xytext=(4, 3), textcoords="offset points", fontsize=9)
+    ax.annotate("bicubic", (3e3, bicubic), xytext=(4, 3), textcoords="offset points", fontsize=9, bbox=LABEL)
     ax.set(xlim=(3e3, 2e6), ylim=(30, 34.3))
     ax.set(xlabel="multiplications per output pixel", ylabel="PSNR on Set5, ×3, in dB")
-    ax.legend(frameon=False, fontsize=9, loc="center right")
+    ax.legend(**LEGEND, fontsize=9, loc="center right")
     (FIGURES / "vdsr-cost.png").write_bytes(figures.png(figure))
 
 

@@ -272,7 +272,7 @@ show(
 #
 # $$
 # G_j(x)_{c,c'}=\frac1{C_jH_jW_j}\sum_{h,w}\phi_j(x)_{c,h,w}\,
-# \phi_j(x)_{c',h,w} \qquad (3)
+# \phi_j(x)_{c',h,w} \quad (3)
 # $$
 #
 # With loops, on a few maps:

@@ -116,6 +116,8 @@ figures.strip(
 # %% [markdown]
 # ## Content: which feature is where
 #
+# The content loss of a layer compares its features place by place:
+#
 # $$
 # \mathcal L_{content}(\vec p,\vec x,l)=\frac12\sum_{i,j}(F^l_{ij}-P^l_{ij})^2
 # \qquad (2)
@@ -154,7 +156,7 @@ widgets.frames(
 )
 
 # %% [markdown]
-# The same live, from a low layer and a high one:
+# The same measured here, from a low layer and a high one:
 
 # %%
 rebuilt = {}
@@ -181,6 +183,8 @@ claim("relu1_1 holds the pixels, by over 5 dB", psnr[0] - psnr[1], above=5)
 # %% [markdown]
 # ## Style: which features occur together
 #
+# The Gram matrix of a layer multiplies its maps in pairs and sums over places:
+#
 # $$
 # G^l_{ij}=\sum_kF^l_{ik}F^l_{jk} \qquad (3)
 # $$
@@ -206,8 +210,10 @@ print("changed by less than a millionth:", bool(relative < 1e-6))
 # The style loss of a layer divides by $N$ and $M$ (4), and its gradient is (8):
 #
 # $$
-# E_l=\frac1{4N_l^2M_l^2}\sum_{i,j}(G^l_{ij}-A^l_{ij})^2,\qquad
-# \frac{\partial E_l}{\partial F^l}=\frac1{N_l^2M_l^2}(G^l-A^l)\,F^l
+# \begin{aligned}
+# E_l&=\frac1{4N_l^2M_l^2}\sum_{i,j}(G^l_{ij}-A^l_{ij})^2\\
+# \frac{\partial E_l}{\partial F^l}&=\frac1{N_l^2M_l^2}(G^l-A^l)\,F^l
+# \end{aligned}
 # $$
 
 # %%
@@ -279,6 +285,8 @@ claim("tiles of 4 change relu1_1 to relu3_1 5 times as much", ratio, above=5)
 # than this artwork).
 #
 # ## The method in a dozen lines
+#
+# The total loss weighs both,
 #
 # $$
 # \mathcal L_{total}=\alpha\,\mathcal L_{content}+\beta\,\mathcal L_{style}
@@ -421,8 +429,9 @@ widgets.frames(
 )
 
 # %% [markdown]
-# **The style layers**, the ablation of the paper's first figure. Live, a
-# texture without content from relu1_1 alone and from all five:
+# **The style layers**, the ablation of the paper's first figure. Two textures
+# without content, from relu1_1 alone and from all five, and what error each
+# leaves:
 
 # %%
 textures = {}
@@ -475,10 +484,10 @@ widgets.frames(
 figures.table(
     [
         {"made from layers": row["layers"]}
-        | {layer: row[layer] for layer in stylize.STYLE}
+        | {layer.removeprefix("relu"): row[layer] for layer in stylize.STYLE}
         for row in rows
     ],
-    caption="Relative Gram error that is left at each layer.",
+    caption="Relative Gram error that is left at relu1_1 to relu5_1.",
     digits=3,
 )
 
@@ -492,7 +501,7 @@ kinds = list(dict.fromkeys(row["optimizer"] for row in rows))
 figures.curves(
     [row["step"] for row in rows if row["optimizer"] == kinds[0]],
     {
-        kind: [
+        kind.replace("lbfgs", "L-BFGS").replace("adam", "Adam"): [
             torch.tensor(row["loss"]).log10().item()
             for row in rows
             if row["optimizer"] == kind

@@ -109,8 +109,10 @@ claim("r holds less than a tenth of the variance", max(shares), below=10)
 # ## The loss is the old one
 #
 # $$
-# L(\Theta)=\frac1N\sum_i\tfrac12\lVert r_i-f(x_i)\rVert^2
-# =\frac1N\sum_i\tfrac12\lVert y_i-(x_i+f(x_i))\rVert^2 \qquad (2)
+# \begin{aligned}
+# L(\Theta)&=\frac1N\sum_i\tfrac12\lVert r_i-f(x_i)\rVert^2\\
+# &=\frac1N\sum_i\tfrac12\lVert y_i-(x_i+f(x_i))\rVert^2
+# \end{aligned} \qquad (2)
 # $$
 #
 # `losses.half_sum_of_squares` computes it. Whether it is told the residuals or
@@ -131,7 +133,10 @@ print("✓ both forms of (2) agree")
 # ## The network
 #
 # $$
-# a_d=\max(0,\;W_d*a_{d-1}+b_d),\qquad f(x)=W_D*a_{D-1}+b_D \qquad (3)
+# \begin{aligned}
+# a_d&=\max(0,\;W_d*a_{d-1}+b_d)\\
+# f(x)&=W_D*a_{D-1}+b_D
+# \end{aligned} \qquad (3)
 # $$
 #
 # Twenty 3×3 convolutions; 64 channels between them; zeros at the border.

@@ -176,8 +176,11 @@ for scale in (2, 3, 4):
 # The slides print
 #
 # $$
-# \mathcal{PS}(T)_{x,y,c}=T_{\lfloor x/r\rfloor,\lfloor y/r\rfloor,\;
-# c\,r\,\mathrm{mod}(y,r)+c\,\mathrm{mod}(x,r)}. \qquad (6)
+# \begin{aligned}
+# &\mathcal{PS}(T)_{x,y,c}\\
+# &\quad=T_{\lfloor x/r\rfloor,\lfloor y/r\rfloor,\;
+# c\,r\,\mathrm{mod}(y,r)+c\,\mathrm{mod}(x,r)}.
+# \end{aligned} \qquad (6)
 # $$
 #
 # Which channels does it read? For $r=2$ and three colours there are twelve. A
@@ -196,8 +199,11 @@ print(slide, "never read:", sorted(set(range(12)) - read))
 # colour $c$ added at the end it is one:
 #
 # $$
-# \mathcal{PS}(T)_{x,y,c}=T_{\lfloor x/r\rfloor,\lfloor y/r\rfloor,\;
-# C\,r\,\mathrm{mod}(y,r)+C\,\mathrm{mod}(x,r)+c}. \qquad (7)
+# \begin{aligned}
+# &\mathcal{PS}(T)_{x,y,c}\\
+# &\quad=T_{\lfloor x/r\rfloor,\lfloor y/r\rfloor,\;
+# C\,r\,\mathrm{mod}(y,r)+C\,\mathrm{mod}(x,r)+c}.
+# \end{aligned} \qquad (7)
 # $$
 
 
@@ -273,10 +279,10 @@ print("✓ nine kernels and a shuffle: bicubic interpolation")
 # ## A fractionally strided convolution
 #
 # A convolution with stride $1/r$ slides a wide kernel $W_s$ over small pixels
-# that lie $r$ apart (11). It equals the sub-pixel layer (10) if
+# that lie $r$ apart (11). It equals the sub-pixel layer (10) if $k_s=rk$ and
 #
 # $$
-# W_s[\,r(k-1-a)+i\,]=W[i,a], \qquad k_s = rk, \qquad (12)
+# W_s[\,r(k-1-a)+i\,]=W[i,a] \qquad (12)
 # $$
 #
 # in both directions. That is a shuffle of the kernels, turned over:

@@ -84,7 +84,8 @@ Y = noise(X, seed=0)  # (1, 1, 192, 192)
 
 # %%
 face = (60, 62, 72, 60)  # within X
-figures.strip({"x": X, "y": Y}, alt="A man with a camera.", factor=2)
+pair = {"x": X[..., :188], "y": Y[..., :188]}  # side by side on a page
+figures.strip(pair, alt="A man with a camera.", factor=2)
 
 # %% [markdown]
 # Is $v$ what its three names say? Its moments are quickly taken. White means
@@ -146,10 +147,13 @@ print(f"σ/√(2π) is {SIGMA / math.sqrt(2 * math.pi):.1f}")
 # %% [markdown]
 # ## Picture or noise?
 #
+# A network can return either of the two:
+#
 # $$
 # \begin{aligned}
 # \text{direct:}\quad & \mathcal F(y)=x, \\
-# \text{residual:}\quad & \mathcal R(y)\approx v,\qquad x=y-\mathcal R(y).
+# \text{residual:}\quad & \mathcal R(y)\approx v, \\
+# & x=y-\mathcal R(y).
 # \end{aligned} \qquad (3)
 # $$
 #
@@ -170,13 +174,13 @@ with torch.no_grad():
 # %% [markdown]
 # ## The network
 #
-# With $h_0=y$, kernels of $3\times3$ and $BN$ for batch normalisation, of
-# which below,
+# With $h_0=y$, kernels of $3\times3$, $l=2,\dots,D-1$ and $BN$ for batch
+# normalisation, of which below,
 #
 # $$
 # \begin{aligned}
 # h_1&=\max(0,\;W_1*h_0+b_1) \\
-# h_l&=\max(0,\;BN_l(W_l*h_{l-1})),\qquad l=2,\dots,D-1 \\
+# h_l&=\max(0,\;BN_l(W_l*h_{l-1})) \\
 # \mathcal R(y)&=W_D*h_{D-1}+b_D.
 # \end{aligned} \qquad (6)
 # $$
@@ -210,9 +214,11 @@ print("✓ the same network")
 # Counting, for $c$ channels and $D$ layers:
 #
 # $$
-# \underbrace{2\cdot9\cdot64\,c+(D-2)\cdot9\cdot64^2}_{\text{weights}}
-# +\underbrace{64+c}_{b_1,\,b_D}
-# +\underbrace{2\cdot64\,(D-2)}_{BN}. \qquad (7)
+# \begin{aligned}
+# &\underbrace{2\cdot9\cdot64\,c+(D-2)\cdot9\cdot64^2}_{\text{weights}}\\
+# &\quad+\underbrace{64+c}_{b_1,\,b_D}
+# +\underbrace{2\cdot64\,(D-2)}_{BN}.
+# \end{aligned} \qquad (7)
 # $$
 
 
@@ -268,6 +274,8 @@ print(f"5 layers in training mode: {everything} of 61 rows")
 #
 # ## The loss
 #
+# What the weights $\theta$ are to make small is
+#
 # $$
 # \ell(\theta)=\frac1{2N}\sum_{i=1}^N
 # \lVert\mathcal R(y_i;\theta)-(y_i-x_i)\rVert_F^2 \qquad (12)
@@ -309,9 +317,10 @@ print("✓ the same gradients")
 # %%
 def moved(optimizer, factor):
     w = torch.tensor([1.0, -2.0, 3.0], requires_grad=True)
-    (factor * (w - 1.5).square().mean()).backward()
+    descent = optimizer([w], lr=1e-3)
     before = w.detach().clone()
-    optimizer([w], lr=1e-3).step()
+    (factor * (w - 1.5).square().mean()).backward()
+    descent.step()
     return (w.detach() - before).norm()
 
 
@@ -319,7 +328,7 @@ def moved(optimizer, factor):
 for name in ("SGD", "Adam"):
     optimizer = getattr(torch.optim, name)
     ratio = moved(optimizer, 800) / moved(optimizer, 1)
-    print(f"{name}: the step grows by {ratio:.2g}")
+    print(f"{name}: the step is multiplied by {ratio:.0f}")
 
 # %% [markdown]
 # So with SGD the rate must match the loss: the paper's 0.1 is meant for the
@@ -363,8 +372,10 @@ print("the bias has no gradient:", bool(bias < 1e-4 * weight))
 # one:
 #
 # $$
-# W'=\frac{\gamma}{\sqrt{s^2+\varepsilon}}\,W,\qquad
-# b'=\beta-\frac{\gamma\,\mu}{\sqrt{s^2+\varepsilon}}. \qquad (11)
+# \begin{aligned}
+# W'&=\frac{\gamma}{\sqrt{s^2+\varepsilon}}\,W,\\
+# b'&=\beta-\frac{\gamma\,\mu}{\sqrt{s^2+\varepsilon}}.
+# \end{aligned} \qquad (11)
 # $$
 #
 # We merge them in trained weights, those for $\sigma=25$ that come with the
@@ -396,7 +407,7 @@ print(f"{sum(p.numel() for p in plain.parameters()):,} parameters are left")
 
 # %% [markdown]
 # The authors' released files are merged like this, and so is every network
-# that `restore.denoise` runs: 15 layers less to compute.
+# that `restore.denoise` runs: 15 layers fewer to compute.
 #
 # ## Training
 #
@@ -666,6 +677,7 @@ figures.zoom(
     {name: 0.5 + 2 * part for name, part in parts.items()},
     face,
     alt="zero is grey; what is left shows the lines of the face",
+    factor=3,
 )
 
 # %% [markdown]
@@ -833,7 +845,7 @@ claim("every region gains", min(gains), above=0)
 #
 # $$
 # x\leftarrow(H^\top H+\lambda)^{-1}
-# \big(H^\top y+\lambda\,(x-\mathcal R(x))\big). \qquad (17)
+# \big(H^\top y+\lambda\,(x-\mathcal R(x))\big). \quad (17)
 # $$
 #
 # $H$ is a Gaussian blur, which the Fourier transform turns into a product.

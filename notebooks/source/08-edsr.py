@@ -87,7 +87,10 @@ figures.zoom(
 # ## The block
 #
 # $$
-# x_{l+1}=x_l+\rho\,\big(W_2*\max(0,\,W_1*x_l+b_1)+b_2\big) \qquad (1)
+# \begin{aligned}
+# z_l&=\max(0,\;W_1*x_l+b_1)\\
+# x_{l+1}&=x_l+\rho\,(W_2*z_l+b_2)
+# \end{aligned} \qquad (1)
 # $$
 
 
@@ -589,8 +592,10 @@ figures.zoom(
 # The squared error of the mean is the mean squared error less the spread:
 #
 # $$
-# \lVert\bar f-X\rVert^2=\frac18\sum_i\lVert f_i-X\rVert^2
-# -\frac18\sum_i\lVert f_i-\bar f\rVert^2 \qquad (7)
+# \begin{aligned}
+# \lVert\bar f-X\rVert^2={}&\frac18\sum_i\lVert f_i-X\rVert^2\\
+# &-\frac18\sum_i\lVert f_i-\bar f\rVert^2
+# \end{aligned} \qquad (7)
 # $$
 
 # %%

@@ -104,7 +104,7 @@ figures.strip(
 # ## A prior by hand: total variation
 #
 # $$
-# TV(x)=\sum_{i,j}|x_{i,j+1}-x_{i,j}|+|x_{i+1,j}-x_{i,j}| \qquad (6)
+# TV(x)=\sum_{i,j}|x_{i,j+1}-x_{i,j}|+|x_{i+1,j}-x_{i,j}| \quad (6)
 # $$
 
 
@@ -200,8 +200,10 @@ claim("total variation gains more than 4 dB", gained, above=4)
 # An infinite penalty is never paid, so (3) becomes a search for weights:
 #
 # $$
-# \theta^*=\arg\min_\theta\;\lVert d(f_\theta(z))-x_0\rVert^2,\qquad
-# x^*=f_{\theta^*}(z). \qquad (9)
+# \begin{aligned}
+# \theta^*&=\arg\min_\theta\;\lVert d(f_\theta(z))-x_0\rVert^2\\
+# x^*&=f_{\theta^*}(z).
+# \end{aligned} \qquad (9)
 # $$
 #
 # ## The network

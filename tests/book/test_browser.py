@@ -78,16 +78,34 @@ def test_text_of_outputs_can_be_read_in_dark_mode(chrome, slider):
     assert text - ground > 100
 
 
-def test_page_fits_a_narrow_screen(chrome, page):
-    chrome.set_window_size(500, 900)  # Chromium's narrowest window
-    try:
-        opened(chrome, page)
-        widths = chrome.execute_script(
-            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-        )
-    finally:
-        chrome.set_window_size(1280, 1000)
-    assert widths[0] <= widths[1], "the page scrolls sideways"
+@pytest.fixture
+def phone(chrome):
+    """The browser with a screen 390 pixels wide."""
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    yield chrome
+    chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_page_fits_a_phone(phone, page):
+    opened(phone, page)
+    widths = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    wide, screen = phone.execute_script(widths)
+    assert wide <= screen, "the page scrolls sideways"
+
+
+WIDE = """
+document.querySelectorAll('details').forEach((e) => { e.open = true; });
+return [...document.querySelectorAll('.bd-article div.math mjx-container')]
+  .filter((e) => e.scrollWidth > e.clientWidth + 1)
+  .map((e) => [e.scrollWidth, e.clientWidth, e.parentElement.querySelector('.eqno')?.textContent])
+"""
+
+
+def test_no_formula_is_wider_than_a_phone(phone, page):
+    opened(phone, page)
+    WebDriverWait(phone, 60).until(lambda c: c.execute_script(TYPESET), "math is not typeset")
+    assert phone.execute_script(WIDE) == []
 
 
 @pytest.fixture

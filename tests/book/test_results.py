@@ -72,8 +72,8 @@ def test_a_new_metric_is_a_new_column(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "read_metrics", lambda: metrics)
     card = CARD | {"scores": [CARD["scores"][0] | {"mae": 3.14}]}
     header, _, line = results.table({"net-x3": card}, ROWS[:1]).splitlines()
-    assert header.startswith("| network | set | protocol | MAE | published | difference | PSNR | published | SSIM |")
-    assert "| **3.1** | – | – | 32.46 | 32.39 | 0.9087 | 0.9090 |" in line
+    assert header.startswith("| network | set | MAE | published | difference | protocol | PSNR | published | SSIM |")
+    assert "| **3.1** | – | – | y8 | 32.46 | 32.39 | 0.9087 | 0.9090 |" in line
     assert results.measured("net-x3 Set5 x3 mae", {"net-x3": card}) == "3.1"
 
 
@@ -84,9 +84,9 @@ def test_a_number_that_was_not_verified_has_a_dagger():
 def test_the_table_names_protocol_and_signed_difference():
     lines = results.table({"net-x3": CARD}, ROWS).splitlines()
     assert len(lines) == 2 + len(CARD["scores"])
-    assert "| Set5 ×3 | y8 | **32.46** | 32.39 | +0.07 | 0.9087 | 0.9090 | Table 2 |" in lines[2]
+    assert "| Set5 ×3 | **32.46** | 32.39 | +0.07 | y8 | 0.9087 | 0.9090 | Table 2 |" in lines[2]
     assert results.difference(32.10, 32.39, "psnr") == "−0.29"
-    assert "| BSD68 σ = 25 | gray | **29.20** | – | – | – | – | – |" in lines[4]
+    assert "| BSD68 σ = 25 | **29.20** | – | – | gray | – | – | – |" in lines[4]
     assert len({line.count("|") for line in lines}) == 1
 
 

@@ -4,6 +4,10 @@
 in `src/imtrans/published` the papers' ones. No directive imports the package, so pages build without torch.
 """
 
+import re
+
+from docutils import nodes
+
 from . import lectures, poll, results
 
 
@@ -34,11 +38,23 @@ def skip_imported(app, what, name, obj, skip, options):
     return True if getattr(obj, "imported", False) else None
 
 
+def keep_mark_with_formula(app, doctree, name):
+    """Keep a formula of a sentence and the mark behind it on one line: a browser may break between the two."""
+    for formula in list(doctree.findall(nodes.math)):
+        after = formula.next_node(descend=False, siblings=True)
+        marks = re.match(r"[.,;:!?)\]”’]+", after) if isinstance(after, nodes.Text) else None
+        if marks:
+            place = formula.parent.index(formula)
+            together = nodes.inline("", "", formula.copy(), nodes.Text(marks[0]), classes=["together"])
+            formula.parent[place : place + 2] = [together, nodes.Text(after[marks.end() :])]
+
+
 def setup(app):
     """Register the directives and roles."""
     app.connect("config-inited", link_repository)
     app.connect("autodoc-process-docstring", keep_first_line, priority=400)  # napoleon has 500
     app.connect("autodoc-skip-member", skip_imported)
+    app.connect("doctree-resolved", keep_mark_with_formula)
     lectures.setup(app)
     results.setup(app)
     poll.setup(app)

@@ -129,20 +129,22 @@ def table(cards: dict[str, dict], published: list[dict]) -> str:
     """
     found = {key for card in cards.values() for score in card["scores"] for key in score}
     metrics = {key: name for key, (name, _) in read_metrics().items() if key in found}
-    header = ["network", "set", "protocol"]
+    header = ["network", "set"]
     for i, name in enumerate(metrics.values()):
-        header += [name, "published"] + ["difference"] * (i == 0)
-    lines = [[*header, "source"], ["---"] * 3 + ["---:"] * (len(header) - 3) + ["---"]]
+        header += [name, "published"] + ["difference", "protocol"] * (i == 0)  # a narrow screen shows the first ones
+    words = ("network", "set", "protocol")
+    lines = [[*header, "source"], [*("---" if name in words else "---:" for name in header), "---"]]
     for name, card in cards.items():
         for score in card["scores"]:
             for row in companions(card, score, published) or [{"source": "–"}]:
                 stated = row.get("protocol") != "not stated"
-                cells = [f"`{name}`", f"{score['set']} {score['degradation']}", score["protocol"]]
+                cells = [f"`{name}`", f"{score['set']} {score['degradation']}"]
                 for i, metric in enumerate(metrics):
                     ours, theirs = number(score.get(metric)), number(row.get(metric))
                     mine, paper = shown(ours, metric), daggered(shown(theirs, metric), row)
                     if i == 0:
-                        cells += [f"**{mine}**", paper, difference(ours, theirs, metric) if stated else "–"]
+                        gap = difference(ours, theirs, metric) if stated else "–"
+                        cells += [f"**{mine}**", paper, gap, score["protocol"]]
                     else:
                         cells += [mine, paper]
                 lines.append([*cells, row["source"] if stated else f"{row['source']}; protocol not stated"])
@@ -187,7 +189,7 @@ def published(text: str, rows: list[dict]) -> str:
 
 
 def experiment(text: str, folder: Path = EXPERIMENTS) -> str:
-    """One cell of an experiment's table: `FILE COLUMN [KEY=VALUE …]`, as it stands in `results/FILE.csv`, a minus as −.
+    """One cell of an experiment's table: `FILE COLUMN [KEY=VALUE …]`, of `results/FILE.csv`, as `in_print`.
 
     Raises:
         ValueError: No such table or column, or not exactly one such row.
@@ -205,7 +207,15 @@ def experiment(text: str, folder: Path = EXPERIMENTS) -> str:
     found = [row[column] for row in rows if all(row[key] == value for key, value in wanted.items())]
     if len(found) != 1:
         raise ValueError(f"results/{path.name} has {len(found)} rows with {' '.join(conditions)}, wanted one")
-    return re.sub(r"(?<!\w)-(?=\d)", "−", found[0])
+    return in_print(found[0])
+
+
+def in_print(cell: str) -> str:
+    """A cell of a table as a page has it: 24,000, −0.19, and 8.03 K on one line."""
+    whole, dot, rest = cell.partition(".")
+    if re.fullmatch(r"\d{4,}", whole) and re.fullmatch(r"\d*", rest):
+        cell = f"{int(whole):,}{dot}{rest}"
+    return re.sub(r"(?<=\d) (?=[KMG]$)", "\u00a0", re.sub(r"(?<!\w)-(?=\d)", "−", cell))
 
 
 def pick(query: list[str], rows: list[dict], owner: str) -> str:
@@ -220,7 +230,7 @@ def pick(query: list[str], rows: list[dict], owner: str) -> str:
         value = number(row.get(metric))
         same = row["set"] == name and at_level(row, level) and protocol in ([], [row["protocol"]])
         if same and value is not None:
-            return shown(value, metric) if metric in valid else row[metric]
+            return shown(value, metric) if metric in valid else in_print(row[metric])
     raise ValueError(f"{owner} has no score {' '.join(query)!r}")
 
 
