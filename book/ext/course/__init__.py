@@ -44,9 +44,10 @@ def keep_mark_with_formula(app, doctree, name):
         after = formula.next_node(descend=False, siblings=True)
         marks = re.match(r"[.,;:!?)\]”’]+", after) if isinstance(after, nodes.Text) else None
         if marks:
-            place = formula.parent.index(formula)
-            together = nodes.inline("", "", formula.copy(), nodes.Text(marks[0]), classes=["together"])
-            formula.parent[place : place + 2] = [together, nodes.Text(after[marks.end() :])]
+            formula.parent.replace(after, nodes.Text(after[marks.end() :]))
+            together = nodes.inline(classes=["together"])
+            formula.parent.replace(formula, together)
+            together += [formula, nodes.Text(marks[0])]
 
 
 def setup(app):
