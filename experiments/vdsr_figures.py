@@ -123,7 +123,7 @@ def cost() -> None:
         ax.annotate(name, place, xytext=(0, 8), textcoords="offset points", ha="center", fontsize=9, bbox=LABEL)
     bicubic = published.rows("vdsr", model="Bicubic", set="Set5", scale=3)[0]["psnr"]
     ax.axhline(bicubic, color=figures.INK, linewidth=1.2, linestyle="--")
-    ax.annotate("bicubic", (3e3, bicubic), xytext=(4, 3), textcoords="offset points", fontsize=9, bbox=LABEL)
+    ax.annotate("bicubic", (3e3, bicubic), xytext=(4, 5), textcoords="offset points", fontsize=9, bbox=LABEL)
     ax.set(xlim=(3e3, 2e6), ylim=(30, 34.3))
     ax.set(xlabel="multiplications per output pixel", ylabel="PSNR on Set5, ×3, in dB")
     ax.legend(**LEGEND, fontsize=9, loc="center right")
