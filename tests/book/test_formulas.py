@@ -30,3 +30,10 @@ def test_every_formula_of_a_list_of_formulas_keeps_its_mark():
     keep_mark_with_formula(None, paragraph, "page")
     assert paragraph.astext() == "x, y."
     assert [box.astext() for box in paragraph.findall(nodes.inline)] == ["x,", "y."]
+
+
+def test_an_equal_text_before_the_formula_is_left_alone():
+    code = [nodes.literal("", name) for name in "ab"]
+    paragraph = sentence(code[0], nodes.Text(", "), nodes.math("", "x"), nodes.Text(", "), code[1])
+    keep_mark_with_formula(None, paragraph, "page")
+    assert paragraph.astext() == "a, x, b"

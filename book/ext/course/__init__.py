@@ -44,9 +44,10 @@ def keep_mark_with_formula(app, doctree, name):
         after = formula.next_node(descend=False, siblings=True)
         marks = re.match(r"[.,;:!?)\]”’]+", after) if isinstance(after, nodes.Text) else None
         if marks:
-            formula.parent.replace(after, nodes.Text(after[marks.end() :]))
-            together = nodes.inline(classes=["together"])
-            formula.parent.replace(formula, together)
+            parent, together = formula.parent, nodes.inline(classes=["together"])
+            place = parent.index(formula)  # not that of the text: `replace` would take the first text of the same words
+            parent[place + 1] = nodes.Text(after[marks.end() :])
+            parent[place] = together
             together += [formula, nodes.Text(marks[0])]
 
 
