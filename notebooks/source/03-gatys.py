@@ -286,7 +286,7 @@ claim("tiles of 4 change relu1_1 to relu3_1 5 times as much", ratio, above=5)
 #
 # ## The method in a dozen lines
 #
-# The total loss weighs both,
+# The total loss weighs content and style,
 #
 # $$
 # \mathcal L_{total}=\alpha\,\mathcal L_{content}+\beta\,\mathcal L_{style}

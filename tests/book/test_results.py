@@ -174,3 +174,20 @@ def test_quoting_an_experiment(tmp_path):
 def test_no_cards_are_no_error(tmp_path):
     assert results.read_cards(tmp_path) == {}
     assert results.read_published(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "printed"),
+    [
+        ("24000", "24,000"),
+        ("9384.7", "9,384.7"),
+        ("999", "999"),
+        ("-0.19", "−0.19"),
+        ("8.03 K", "8.03\u00a0K"),
+        ("2026-11-28", "2026-11-28"),
+        ("edsr-baseline-x2", "edsr-baseline-x2"),
+        ("–", "–"),
+    ],
+)
+def test_a_cell_is_printed_as_numbers_are(cell, printed):
+    assert results.in_print(cell) == printed
