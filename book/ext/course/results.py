@@ -189,7 +189,7 @@ def published(text: str, rows: list[dict]) -> str:
 
 
 def experiment(text: str, folder: Path = EXPERIMENTS) -> str:
-    """One cell of an experiment's table: `FILE COLUMN [KEY=VALUE …]`, of `results/FILE.csv`, as `in_print`.
+    """One cell of an experiment's table, `FILE COLUMN [KEY=VALUE …]` of `results/FILE.csv`, by `in_print`.
 
     Raises:
         ValueError: No such table or column, or not exactly one such row.
